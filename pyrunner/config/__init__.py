@@ -1,0 +1,1 @@
+"""config.toml: typed model, reading with positions, editing that keeps the rest of the file."""

@@ -1,0 +1,121 @@
+"""The exception tree.
+
+::
+
+    PyrunnerError                 an expected failure: one line for the user, no traceback
+    ├── UsageError                wrong command line
+    ├── ConfigError               config.toml: carries path, line, column
+    ├── PayloadError              a job payload that does not decode: carries the JSON path
+    ├── JobDirError               a run directory that cannot be made or read
+    ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
+    │   └── ClientBuildError      no client can be built for this URL (result code -100)
+    └── BuildError                a stage failed for a reason the coordinator knows
+        ├── ScriptFailed          a stage script exited non-zero
+        ├── JobTimeout            a deadline passed
+        ├── JobCanceled           cancel or abort
+        └── JobInterrupted        the runner itself was told to stop
+
+Exit codes of scripts are values; an exception means that something on our side, or in the job's
+configuration, is wrong. Every error that is not a BuildError ends a job as ``runner_system_failure``.
+No message may ever hold a secret.
+"""
+
+from __future__ import annotations
+
+
+class PyrunnerError(Exception):
+    """An expected failure; its text is complete, tells what to do next and holds no secret."""
+
+
+class UsageError(PyrunnerError):
+    """The command line cannot be carried out as given."""
+
+
+class ConfigError(PyrunnerError):
+    """config.toml cannot be used.
+
+    :param message: what is wrong.
+    :param path: the file.
+    :param line: 1-based line, 0 when unknown.
+    :param column: 1-based column, 0 when unknown.
+    """
+
+    def __init__(self, message: str, path: str = "", line: int = 0, column: int = 0) -> None:
+        place = path + (f":{line}" if line else "") + (f":{column}" if line and column else "")
+        super().__init__(f"{place}: {message}" if place else message)
+        self.message = message
+        self.path = path
+        self.line = line
+        self.column = column
+
+
+class PayloadError(PyrunnerError):
+    """A job payload does not decode.
+
+    :param where: JSON path of the offending value, e.g. ``steps[0].script``.
+    """
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}" if where else message)
+        self.where = where
+
+
+class JobDirError(PyrunnerError):
+    """A run directory or control directory cannot be made, read or trusted."""
+
+
+class CoordinatorError(PyrunnerError):
+    """A call to the coordinator did not succeed.
+
+    :param status: HTTP status, -1 when no usable answer came (runner-api.md 0.4).
+    """
+
+    def __init__(self, message: str, status: int = -1, correlation_id: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.correlation_id = correlation_id
+
+
+class ClientBuildError(CoordinatorError):
+    """No client can be built for this URL (runner-api.md 0.4, code -100)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=-100)
+
+
+class BuildError(PyrunnerError):
+    """A stage failed in a way the coordinator has a word for (job-execution.md 1.6).
+
+    :param failure_reason: one of :class:`pyrunner.protocol.states.FailureReason`.
+    :param exit_code: reported to the coordinator unless 0.
+    """
+
+    def __init__(self, message: str, failure_reason: str = "script_failure", exit_code: int = 0) -> None:
+        super().__init__(message)
+        self.failure_reason = failure_reason
+        self.exit_code = exit_code
+
+
+class ScriptFailed(BuildError):
+    """A stage script exited non-zero or was killed by a signal (then ``exit_code`` is -1)."""
+
+
+class JobTimeout(BuildError):
+    """A deadline of the job passed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure_reason="job_execution_timeout")
+
+
+class JobCanceled(BuildError):
+    """The coordinator cancelled or aborted the job."""
+
+    def __init__(self, message: str = "canceled") -> None:
+        super().__init__(message, failure_reason="job_canceled")
+
+
+class JobInterrupted(BuildError):
+    """The runner was told to stop forcefully while the job ran."""
+
+    def __init__(self, signal_name: str) -> None:
+        super().__init__(f"aborted: {signal_name}", failure_reason="runner_interrupted")

@@ -1,0 +1,1 @@
+"""Where a stage runs: the contract and its implementations."""

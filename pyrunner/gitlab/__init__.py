@@ -1,0 +1,1 @@
+"""The runner's half of the runner API, over requests."""

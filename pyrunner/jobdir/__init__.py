@@ -1,0 +1,1 @@
+"""The Tristan run directory and a job's control directory: paths, records, orders, cursor."""

@@ -1,0 +1,1 @@
+"""What runner and coordinator say to each other: job payload, variables, states, runner info."""

@@ -1,0 +1,1 @@
+"""Writers of stage scripts for bash and sh."""

@@ -1,0 +1,1 @@
+"""One detached process per job: reads the job from its directory, drives its stages."""

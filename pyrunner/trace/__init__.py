@@ -1,0 +1,1 @@
+"""From raw output to the trace: raw log, masking, time stamps, limit."""
