@@ -82,7 +82,7 @@ class JobRecord:
         schema = value.get("schema") if isinstance(value, dict) else None
         if schema != SCHEMA:
             raise JobDirError(
-                f"{path}: schema {schema!r} is not known to this version; finish it with the one that wrote it"
+                f"{path}: schema {schema!r} is not known to this version; finish it with the one it is from"
             )
         return decode(cls, value)
 

@@ -40,7 +40,7 @@ def decode(cls: type[T], value: object, where: str = "") -> T:
 
 
 @functools.cache
-def _fields(cls: type) -> tuple[tuple[str, str, Any], ...]:
+def _fields(cls: Any) -> tuple[tuple[str, str, Any], ...]:
     hints = typing.get_type_hints(cls)
     return tuple(
         (field.name, field.metadata.get("key", field.name), hints[field.name])
