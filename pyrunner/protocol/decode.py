@@ -30,7 +30,7 @@ def decode(cls: type[T], value: object, where: str = "") -> T:
     for key in value:
         folded.setdefault(str(key).casefold(), key)
     arguments: dict[str, Any] = {}
-    for name, key, hint in _fields(cls):
+    for name, key, hint in _fields(typing.cast("Any", cls)):
         actual = key if key in value else folded.get(key.casefold())
         if actual is None or value[actual] is None:
             continue
