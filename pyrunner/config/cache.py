@@ -1,0 +1,88 @@
+"""``[runners.cache]`` and its backends (config-and-commands.md 1.6); the file's keys are CamelCase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+DEFAULT_UNIVERSE_DOMAIN: Final = "googleapis.com"
+DEFAULT_STORAGE_DOMAIN: Final = "blob.core.windows.net"
+DEFAULT_ASSUME_ROLE_MAX_CONCURRENCY: Final = 5
+
+
+def _key(toml: str, default: Any) -> Any:
+    """Return a field whose key in the file is ``toml``."""
+    return field(default=default, metadata={"toml": toml})
+
+
+@dataclass(frozen=True)
+class S3Cache:
+    """``[runners.cache.s3]``; empty strings where the file has no value."""
+
+    #: ``host[:port]`` without scheme; empty: AWS.
+    server_address: str = _key("ServerAddress", "")
+    access_key: str = _key("AccessKey", "")
+    secret_key: str = _key("SecretKey", "")
+    session_token: str = _key("SessionToken", "")
+    bucket_name: str = _key("BucketName", "")
+    bucket_location: str = _key("BucketLocation", "")
+    insecure: bool = _key("Insecure", False)
+    authentication_type: str = _key("AuthenticationType", "")
+    server_side_encryption: str = _key("ServerSideEncryption", "")
+    server_side_encryption_key_id: str = _key("ServerSideEncryptionKeyID", "")
+    #: None means true.
+    dual_stack: bool | None = _key("DualStack", None)
+    #: None means detected.
+    path_style: bool | None = _key("PathStyle", None)
+    accelerate: bool = _key("Accelerate", False)
+    role_arn: str = _key("RoleARN", "")
+    upload_role_arn: str = _key("UploadRoleARN", "")
+    #: 0 means 5, -1 no limit.
+    assume_role_max_concurrency: int = _key("AssumeRoleMaxConcurrency", 0)
+    disable_assume_role_credentials_caching: bool = _key("DisableAssumeRoleCredentialsCaching", False)
+
+    @property
+    def effective_authentication_type(self) -> str:
+        """Return ``iam``, ``access-key``, or the unusable word as written (1.6)."""
+        if self.authentication_type:
+            return self.authentication_type.lower()
+        keys = self.server_address and self.access_key and self.secret_key
+        return "access-key" if keys else "iam"
+
+
+@dataclass(frozen=True)
+class GCSCache:
+    """``[runners.cache.gcs]``."""
+
+    credentials_file: str = _key("CredentialsFile", "")
+    access_id: str = _key("AccessID", "")
+    private_key: str = _key("PrivateKey", "")
+    bucket_name: str = _key("BucketName", "")
+    #: Empty means ``googleapis.com``.
+    universe_domain: str = _key("UniverseDomain", "")
+
+
+@dataclass(frozen=True)
+class AzureCache:
+    """``[runners.cache.azure]``."""
+
+    account_name: str = _key("AccountName", "")
+    account_key: str = _key("AccountKey", "")
+    container_name: str = _key("ContainerName", "")
+    #: Empty means ``blob.core.windows.net``.
+    storage_domain: str = _key("StorageDomain", "")
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """``[runners.cache]``; present with its defaults when the file has no such table."""
+
+    #: ``s3``, ``gcs``, ``azure``; empty: local only. Unknown words are reported when a job runs.
+    type: str = _key("Type", "")
+    path: str = _key("Path", "")
+    shared: bool = _key("Shared", False)
+    #: Bytes; 0: no limit.
+    max_uploaded_archive_size: int = _key("MaxUploadedArchiveSize", 0)
+    s3: S3Cache | None = None
+    gcs: GCSCache | None = None
+    azure: AzureCache | None = None
