@@ -1,1 +1,1 @@
-"""The server's half of the runner API: double of the tests, embedded server of demo and exec."""
+"""The server's half of the runner API: double in the tests, behind ``pyrunner exec``, stand-alone server."""
