@@ -1,1 +1,1 @@
-"""Where a stage runs: the contract and its implementations."""
+"""Where a stage runs: the contract (:mod:`.base`) and its implementations."""

@@ -1,0 +1,157 @@
+"""One stage of a job: its section in the trace, its attempts, its place in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyrunner.build.context import BuildContext
+from pyrunner.build.jobtrace import JobTrace
+from pyrunner.build.outcome import (
+    JOB,
+    JobStopped,
+    end_from_json,
+    end_to_json,
+    script_error,
+)
+from pyrunner.build.scripts import stage_script, stage_title
+from pyrunner.errors import PyrunnerError
+from pyrunner.executors.base import (
+    Executor,
+    ExitKind,
+    StageEnd,
+    StageLimits,
+    StageRequest,
+    Stop,
+    StopKind,
+    Watch,
+)
+from pyrunner.jobdir.journal import Journal
+from pyrunner.system.usage import ResourceUsage
+
+#: After the job's deadline the wrapper waits this long for a supervisor before it acts (design R5).
+UNWATCHED_GRACE: Final = 300.0
+_TIMEOUT_WARNING: Final = (
+    "could not run to completion because the timeout was exceeded. "
+    "For more control over job and script timeouts see: "
+    "https://docs.gitlab.com/ci/runners/configure_runners/#set-script-and-after_script-timeouts"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """How a stage ended for the walk: its error, and what stopped it."""
+
+    error: PyrunnerError | None = None
+    stop: Stop | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Nothing went wrong."""
+        return self.error is None and self.stop is None
+
+
+class StageRunner:
+    """Runs stages through the executor; a restarted supervisor gets recorded results back."""
+
+    def __init__(
+        self,
+        context: BuildContext,
+        executor: Executor,
+        journal: Journal,
+        trace: JobTrace,
+        watch: Watch,
+    ) -> None:
+        self.context = context
+        self.executor = executor
+        self.journal = journal
+        self.trace = trace
+        self.watch = watch
+        self._number = 0
+        #: A graceful cancel stops the whole job until the user's steps begin, then only those.
+        self.cancel_stops_job = True
+        #: Section name and resource use of each attempt that ran, in order.
+        self.usages: list[tuple[str, ResourceUsage]] = []
+
+    def once(self, key: str, compute: Callable[[], Any]) -> Any:
+        """Return the journaled value of ``key``, computing it the first time."""
+        if key not in self.journal.record.steps:
+            self.journal.end(key, compute())
+        return self.journal.record.steps[key]
+
+    def run(self, stage: str, limits: StageLimits, job_status: str = "running") -> StageOutcome:
+        """Run one attempt of a stage; a stage with nothing to do leaves no section.
+
+        :raises JobStopped: when the whole job is stopped.
+        """
+        stop = self.raise_if_stopped(limits)
+        if stop is not None:
+            return StageOutcome(stop=stop)
+        script = stage_script(self.context, stage, job_status)
+        if script is None:
+            return StageOutcome()
+        self._number += 1
+        request = StageRequest(
+            number=self._number,
+            name=stage,
+            script=script,
+            workspace=not (stage.startswith("step_") or stage == "after_script"),
+            give_up_at=limits.deadlines[JOB] + UNWATCHED_GRACE,
+        )
+        with self.trace.section(stage, stage_title(stage)):
+            end = self._execute(request, limits)
+        self.trace.raw_log.close_stage(request.number, time.time())
+        self.usages.append((stage, end.usage))
+        if end.stop is not None and end.stop.kind is StopKind.TIMEOUT:
+            self.trace.warning(f"{stage} {_TIMEOUT_WARNING}")
+        if end.stop is not None and self._stops_job(end.stop):
+            raise JobStopped(end.stop)
+        return StageOutcome(script_error(end.status, self.executor.failure_text(end.status)), end.stop)
+
+    def raise_if_stopped(self, limits: StageLimits) -> Stop | None:
+        """Return what has stopped the next stage before it began, if anything.
+
+        A stage whose result is in the journal was begun before, so that the check must not come
+        out differently when the walk is repeated.
+        """
+        key = str(self._number + 1)
+        if key in self.journal.record.steps or key in self.journal.record.begun:
+            return None
+        stop = self.watch.check(limits)
+        if stop is not None and self._stops_job(stop):
+            raise JobStopped(stop)
+        return stop
+
+    def _stops_job(self, stop: Stop) -> bool:
+        if stop.kind is StopKind.TIMEOUT:
+            return stop.text == JOB
+        return self.cancel_stops_job or stop.kind is not StopKind.CANCEL
+
+    def _execute(self, request: StageRequest, limits: StageLimits) -> StageEnd:
+        key = str(request.number)
+        record = self.journal.record
+        if key in record.steps:
+            return end_from_json(record.steps[key])
+        record.stage, record.stage_started_at = request.name, time.time()
+        end = self._run_or_attach(request, limits, record.begun.get(key))
+        self.journal.end(key, end_to_json(end))
+        return end
+
+    def _run_or_attach(
+        self, request: StageRequest, limits: StageLimits, identity: dict[str, Any] | None
+    ) -> StageEnd:
+        def announce(value: dict[str, Any]) -> None:
+            self.journal.begin(str(request.number), value)
+
+        running = self.executor.attach(request, identity) if identity is not None else None
+        if running is None:
+            running = self.executor.start(request, announce)
+        end = running.wait(self.watch, limits)
+        if end.status.kind is ExitKind.VANISHED and request.workspace and end.stop is None:
+            # Workspace stages can be repeated; a user's script never is (design R3, R5).
+            end = self.executor.start(request, announce).wait(self.watch, limits)
+        return end
+
+

@@ -1,0 +1,146 @@
+"""The executor contract: what the build runner may ask of the place where stages run.
+
+Order of calls for one job::
+
+    prepare ── start ── wait ── start ── wait ── … ── cleanup
+                 └ attach instead of start, when a former supervisor began this stage
+
+- ``prepare`` may raise and be called again on a fresh object; ``cleanup`` is called after each
+  failure and once at the end, is safe twice, and never removes what a later resume needs.
+- ``start`` journals nothing itself: the *identity* it announces through ``announce`` is journaled by
+  the caller before the script can run, and is what ``attach`` gets after a restart.
+- ``wait`` returns only when all output of the stage is in the raw log. It looks after the watch while
+  it waits, and stops the stage's whole process tree when the watch says so (design R11).
+- An exit code is a value. An exception means that the stage could not be run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pyrunner.system.usage import ResourceUsage
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequest:
+    """One attempt of one stage."""
+
+    #: Ordinal within the job, from 1: names its files and its records in the raw log.
+    number: int
+    #: Section name, e.g. ``get_sources`` or ``step_script``.
+    name: str
+    script: str
+    #: Runs in the workspace environment (design 2) rather than in the job's own.
+    workspace: bool
+    #: Wall-clock time at which the wrapper ends the stage by itself (design R5).
+    give_up_at: float
+
+
+class ExitKind(StrEnum):
+    """How a stage's process ended."""
+
+    EXITED = "exited"
+    SIGNALED = "signaled"
+    #: The process could not be started; ``text`` says why.
+    NOT_STARTED = "not_started"
+    #: It is gone without an exit status (reboot, wrapper killed).
+    VANISHED = "vanished"
+    #: The wrapper ended it because no supervisor did in time.
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a stage ended; ``code`` is the exit code or the signal's number."""
+
+    kind: ExitKind
+    code: int = 0
+    text: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """The script ran to its end and exited 0."""
+        return self.kind is ExitKind.EXITED and self.code == 0
+
+
+class StopKind(StrEnum):
+    """Why a stage is stopped, most urgent first."""
+
+    ABORT = "abort"
+    INTERRUPT = "interrupt"
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A request to stop: ``text`` is the signal's name or the name of the deadline."""
+
+    kind: StopKind
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimits:
+    """What may stop a stage besides abort and interrupt, which always may."""
+
+    #: Wall-clock deadlines by name, e.g. ``job``, ``script``.
+    deadlines: dict[str, float] = field(default_factory=dict)
+    #: A graceful cancel stops this stage.
+    cancelable: bool = False
+
+
+class Watch(Protocol):
+    """The supervisor's eyes while a stage runs."""
+
+    @property
+    def fd(self) -> int:
+        """Readable when orders or stage files may have changed."""
+
+    def check(self, limits: StageLimits) -> Stop | None:
+        """Beat the heart, read orders and clocks; called at least once a second."""
+
+    def timeout(self, limits: StageLimits) -> float:
+        """Seconds until :meth:`check` has to be called again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnd:
+    """What a stage came to."""
+
+    status: ExitStatus
+    stop: Stop | None
+    usage: ResourceUsage
+
+
+class Executor(Protocol):
+    """Where the stages of one job run; see the module's docstring for the order of calls."""
+
+    def prepare(self) -> list[str]:
+        """Make ready; returns the texts of the executor's own lines for the trace.
+
+        :raises BuildError: for a reason the coordinator knows; not tried again.
+        :raises PyrunnerError: for any other; tried again.
+        """
+
+    def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
+        """Start a stage; ``announce`` gets its identity (JSON) before the script can run."""
+
+    def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
+        """Take up a stage that a former supervisor started; None when it never began to run."""
+
+    def failure_text(self, status: ExitStatus) -> str:
+        """Word a failed status as this executor does: ``exit status 1``."""
+
+    def cleanup(self) -> None:
+        """Release everything of the job; safe twice."""
+
+
+class Running(Protocol):
+    """A stage that runs."""
+
+    def wait(self, watch: Watch, limits: StageLimits) -> StageEnd:
+        """Return when the stage has ended and all its output is in the raw log."""

@@ -1,0 +1,129 @@
+"""The shell executor: every stage is a login shell on this host (job-execution.md 5.1, 5.7)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pyrunner.errors import BuildError, PyrunnerError
+from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
+from pyrunner.executors.hostdirs import open_host_dirs
+from pyrunner.executors.loginenv import LoginEnvironment
+from pyrunner.executors.process import DurableProcess
+from pyrunner.executors.stagefiles import StageFiles
+from pyrunner.executors.tree import HostTree
+from pyrunner.executors.wrapper import WrapperPlan
+from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.record import JobRecord
+from pyrunner.protocol.states import FailureReason
+from pyrunner.system.cgroup import JobCgroup
+from pyrunner.system.files import write_atomic
+from pyrunner.trace.rawlog import RawLog
+
+#: Shells whose stage scripts can be written.
+SHELLS: Final = ("bash", "sh")
+MARKER: Final = "PYRUNNER_JOB"
+
+
+@dataclass
+class ShellExecutor:
+    """Runs stages of one job on this host; see :mod:`pyrunner.executors.base` for the contract."""
+
+    control: ControlDir
+    record: JobRecord
+    raw_log: RawLog
+    shell: str
+    #: Seconds between SIGTERM and SIGKILL.
+    grace: float
+    #: Workspace stages may reuse what prepare_script's login shell set up (design 5).
+    reuse_login: bool
+    _groups: list[JobCgroup] = field(default_factory=list)
+
+    def prepare(self) -> list[str]:
+        """Check the shell and open the folders; see the contract."""
+        if self.shell not in SHELLS:
+            raise BuildError(
+                f"shell {self.shell!r} is not supported by the shell executor: use bash or sh",
+                FailureReason.CONFIGURATION_ERROR,
+            )
+        program = "su" if self.record.user else self.shell
+        if shutil.which(program) is None:
+            raise PyrunnerError(f'exec: "{program}": executable file not found in $PATH')
+        open_host_dirs(self.record)
+        return [f"Using Shell ({self.shell}) executor..."]
+
+    def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
+        """Write the script, announce the identity, start the wrapper; see the contract."""
+        restart = 0
+        while StageFiles.of(self.control, request.number, request.name, restart).claim.exists():
+            restart += 1
+        files = StageFiles.of(self.control, request.number, request.name, restart)
+        # Read by the shell only: it comes to its standard input, never to a command line.
+        write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
+        group = JobCgroup.create(f"job-{self.record.business_id}-{self.record.job.id}-{files.key}")
+        announce({"restart": restart, "cgroup": group.to_dict() if group is not None else None})
+        process = self._process(request, files, group)
+        process.start(lambda: self._plan(request, files, process.tree, group))
+        return process
+
+    def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
+        """Take up a stage by its identity; see the contract."""
+        files = StageFiles.of(self.control, request.number, request.name, int(identity["restart"]))
+        group = JobCgroup.from_dict(identity["cgroup"]) if identity.get("cgroup") else None
+        process = self._process(request, files, group)
+        return process if process.attach() else None
+
+    def failure_text(self, status: ExitStatus) -> str:
+        """Word a status as Go's os/exec does (job-execution.md 5.7)."""
+        if status.kind is ExitKind.EXITED:
+            return f"exit status {status.code}"
+        return f"signal: {status.text}" if status.kind is ExitKind.SIGNALED else status.text
+
+    def cleanup(self) -> None:
+        """Remove the cgroups that are empty; what a job left running keeps its own (R11)."""
+        for group in self._groups:
+            group.remove()
+
+    def _process(self, request: StageRequest, files: StageFiles, group: JobCgroup | None) -> DurableProcess:
+        tree = HostTree(group, self._marker(), files.claim, list(self._groups))
+        if group is not None:
+            self._groups.append(group)
+        return DurableProcess(files, request.number, self.raw_log, tree, self.grace)
+
+    def _marker(self) -> str:
+        return f"{self.record.business_id}-{self.record.job.id}-{self.record.received_at:.6f}"
+
+    def _plan(
+        self, request: StageRequest, files: StageFiles, tree: HostTree, group: JobCgroup | None
+    ) -> WrapperPlan:
+        login = None
+        if request.workspace and self.reuse_login:
+            login = LoginEnvironment.load(self.control)
+        environment = dict(os.environ) if login is None else dict(login.variables)
+        if group is None:
+            environment[MARKER] = self._marker()
+        return WrapperPlan(
+            files=files,
+            argv=self._command(login is None),
+            environment=environment,
+            working_directory=self.record.working_directory if login is None else login.folder,
+            umask=None if login is None else login.umask,
+            give_up_at=request.give_up_at,
+            enter=_enter(group),
+            kill=tree.kill,
+        )
+
+    def _command(self, login: bool) -> list[str]:
+        command = [self.shell, "-l"] if login else [self.shell]
+        if not self.record.user:
+            return command
+        return ["su", "-s", f"/bin/{self.shell}", self.record.user, "-c", " ".join(command)]
+
+
+def _enter(group: JobCgroup | None) -> Callable[[], None]:
+    if group is None:
+        return lambda: None
+    return lambda: group.enter(0)

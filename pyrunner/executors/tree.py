@@ -1,0 +1,68 @@
+"""The processes of a host job: by cgroup where one can be had, else by descent and marker (tristan-layout.md 6)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyrunner.system.cgroup import JobCgroup
+from pyrunner.system.process import ProcessIdentity
+from pyrunner.system.proctree import find_job_processes
+from pyrunner.system.usage import ResourceUsage
+
+
+@dataclass
+class HostTree:
+    """All processes of a job, those of stages that have ended included (design R11)."""
+
+    #: The cgroup of the stage now running, None where none can be had.
+    current: JobCgroup | None
+    #: Value of ``PYRUNNER_JOB`` in the environment of processes that have no cgroup.
+    marker: str
+    #: The claim of the running stage: names its wrapper, the sub-reaper of what it started.
+    claim: Path
+    #: Cgroups of earlier stages: what they left behind goes with the job.
+    earlier: list[JobCgroup] = field(default_factory=list)
+
+    def terminate(self) -> None:
+        """Ask all of it to end (SIGTERM)."""
+        self._each(lambda group: group.signal(signal.SIGTERM))
+        for process in self._strays():
+            process.send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End all of it (SIGKILL)."""
+        self._each(lambda group: group.kill())
+        for process in self._strays():
+            process.send(signal.SIGKILL)
+
+    def alive(self) -> bool:
+        """Tell whether anything of it lives."""
+        groups = [self.current, *self.earlier]
+        return any(group is not None and group.populated() for group in groups) or bool(self._strays())
+
+    def usage(self) -> ResourceUsage | None:
+        """Resource use of the stage now running."""
+        return self.current.usage() if self.current is not None else None
+
+    def _each(self, act: Callable[[JobCgroup], object]) -> None:
+        for group in [self.current, *self.earlier]:
+            if group is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    act(group)
+
+    def _strays(self) -> list[ProcessIdentity]:
+        """Return the job's processes where no cgroup holds them."""
+        if self.current is not None:
+            return []
+        return find_job_processes(self.marker, self._wrapper())
+
+    def _wrapper(self) -> ProcessIdentity | None:
+        try:
+            return ProcessIdentity.from_dict(json.loads(self.claim.read_bytes()))
+        except (FileNotFoundError, ValueError, KeyError):
+            return None

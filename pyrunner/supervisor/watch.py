@@ -1,0 +1,113 @@
+"""What a supervisor looks after while a stage runs: heartbeat, orders, clocks, and the trace."""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+from typing import Final
+
+from pyrunner.executors.base import StageLimits, Stop, StopKind
+from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.orders import Order, read_order
+from pyrunner.system.files import write_atomic
+from pyrunner.system.inotify import Inotify
+from pyrunner.system.process import ProcessIdentity
+from pyrunner.trace.render import TraceRenderer
+
+#: Seconds between heartbeats; 60 s without one and the manager takes the supervisor for hung (R3).
+HEARTBEAT: Final = 5.0
+#: Seconds between checks of what no event announces: clocks, a wrapper that vanished.
+TICK: Final = 1.0
+#: Seconds between renderings, and between checkpoints (which sync to disk), of a busy trace.
+RENDER_EVERY: Final = 0.1
+CHECKPOINT_EVERY: Final = 1.0
+
+_STOPS: Final = (
+    (Order.ABORT, StopKind.ABORT),
+    (Order.INTERRUPT, StopKind.INTERRUPT),
+)
+
+
+class SupervisorWatch:
+    """Beats the heart, reads orders, compares deadlines, and keeps the trace up to date."""
+
+    def __init__(self, control: ControlDir, renderer: TraceRenderer) -> None:
+        self.control = control
+        self.renderer = renderer
+        self._inotify = Inotify()
+        self._inotify.add(control.path)
+        self._inotify.add(control.orders)
+        self._identity = json.dumps(ProcessIdentity.current().to_dict()).encode()
+        self._beat_at = 0.0
+        self._render_at = 0.0
+        self._checkpoint_at = 0.0
+        self._orders: dict[Order, str] = {}
+
+    @property
+    def fd(self) -> int:
+        """Readable when orders or stage files have changed."""
+        return self._inotify.fd
+
+    def check(self, limits: StageLimits) -> Stop | None:
+        """Do what is due; return why the stage has to stop, if it has."""
+        self._inotify.read()
+        now = time.monotonic()
+        self._beat(now)
+        self._advance_trace(now)
+        self._read_orders()
+        for order, kind in _STOPS:
+            if order in self._orders:
+                return Stop(kind, self._orders[order])
+        wall = time.time()
+        passed = [name for name, ends in limits.deadlines.items() if wall >= ends]
+        if passed:
+            # The job's own deadline outranks that of a stage.
+            return Stop(StopKind.TIMEOUT, "job" if "job" in passed else passed[0])
+        if limits.cancelable and Order.CANCEL in self._orders:
+            return Stop(StopKind.CANCEL, self._orders[Order.CANCEL])
+        return None
+
+    def timeout(self, limits: StageLimits) -> float:
+        """Seconds until :meth:`check` has to be called again."""
+        wall = time.time()
+        due = [TICK, self._beat_at - time.monotonic()]
+        due.extend(ends - wall for ends in limits.deadlines.values())
+        if self.renderer.behind:
+            due.append(self._render_at - time.monotonic())
+        return max(0.0, min(due))
+
+    def pause(self, seconds: float, limits: StageLimits) -> None:
+        """Wait while the heart beats; ends early when something stops the job."""
+        ends = time.monotonic() + seconds
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        while (left := ends - time.monotonic()) > 0:
+            stop = self.check(limits)
+            if stop is not None:
+                return
+            poller.poll(min(left, self.timeout(limits)) * 1000)
+
+    def close(self) -> None:
+        """Release the descriptors."""
+        self._inotify.close()
+
+    def _beat(self, now: float) -> None:
+        if now >= self._beat_at:
+            self._beat_at = now + HEARTBEAT
+            write_atomic(self.control.heartbeat, self._identity, durable=False)
+
+    def _advance_trace(self, now: float) -> None:
+        if now >= self._render_at:
+            self._render_at = now + RENDER_EVERY
+            self.renderer.advance()
+            if now >= self._checkpoint_at and self.renderer.unsynced:
+                self._checkpoint_at = now + CHECKPOINT_EVERY
+                self.renderer.checkpoint()
+
+    def _read_orders(self) -> None:
+        for order in Order:
+            if order not in self._orders:
+                text = read_order(self.control, order)
+                if text is not None:
+                    self._orders[order] = text
