@@ -8,7 +8,8 @@
     ├── PayloadError              a job payload that does not decode: carries the JSON path
     ├── JobDirError               a run directory that cannot be made or read
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
-    │   └── ClientBuildError      no client can be built for this URL (result code -100)
+    │   ├── ClientBuildError      no client can be built for this URL (result code -100)
+    │   └── RequestCanceled       the call was given up because this process is stopping
     └── BuildError                a stage failed for a reason the coordinator knows
         ├── ScriptFailed          a stage script exited non-zero
         ├── JobTimeout            a deadline passed
@@ -81,6 +82,10 @@ class ClientBuildError(CoordinatorError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=-100)
+
+
+class RequestCanceled(CoordinatorError):
+    """The caller's stop came before an answer did; nothing is known about the call's effect."""
 
 
 class BuildError(PyrunnerError):
