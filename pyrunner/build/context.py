@@ -1,0 +1,181 @@
+"""Everything the stages of one job need to know, worked out once at its start."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from functools import cached_property
+
+from pyrunner.build.features import Features, resolve_features
+from pyrunner.build.git_remote import GitRemote
+from pyrunner.build.inputs import interpolate_inputs
+from pyrunner.build.places import find_places
+from pyrunner.build.settings import BuildSettings, read_settings
+from pyrunner.build.variables import RUNNING, JobPlaces, VariableSources
+from pyrunner.config.model import RunnerConfig
+from pyrunner.errors import BuildError
+from pyrunner.executors.traits import ExecutorTraits
+from pyrunner.jobdir.record import JobRecord
+from pyrunner.protocol.job import Job
+from pyrunner.protocol.states import FailureReason
+from pyrunner.protocol.variables import VariableSet
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """One job as its stages see it; nothing in it changes while the job runs."""
+
+    record: JobRecord
+    #: The payload, job inputs interpolated.
+    job: Job
+    runner: RunnerConfig
+    traits: ExecutorTraits
+    features: Features
+    settings: BuildSettings
+    #: For the trace: one ``WARNING:`` block, joined with newlines (1.1 step 10).
+    setting_warnings: list[str]
+    #: Expanded, ``CI_JOB_STATUS`` is ``running``.
+    variables: VariableSet
+    places: JobPlaces
+    #: This machine's name where the executor shows it, else empty.
+    host_name: str = ""
+    #: Where prepare_script leaves environment, umask and folder of its login shell; see
+    #: :mod:`pyrunner.shells.login_dump`.
+    login_dump: str | None = None
+
+    @classmethod
+    def create(
+        cls, record: JobRecord, traits: ExecutorTraits, login_dump: str | None = None
+    ) -> BuildContext:
+        """Work out everything from the job record.
+
+        :raises BuildError: a configuration or payload that cannot be run, with the reason to report.
+        :raises PayloadError: a payload that does not decode.
+        """
+        runner = RunnerConfig.from_dict(record.runner)
+        sent = record.job
+        job = _interpolated(record, sent, runner, traits)
+        if job.secrets:
+            raise BuildError(
+                "the job needs `secrets:` from an external provider, and no secrets resolver is available "
+                "in this version: pass the values as masked CI/CD variables",
+                FailureReason.CONFIGURATION_ERROR,
+            )
+        sources = _sources(record, job, runner, traits)
+        places = find_places(record, job, runner, traits, sources)
+        resolution = sources.for_resolution(places)
+        settings, warnings = read_settings(resolution, job, runner.debug_trace_disabled)
+        features, flag_warnings = resolve_features(runner.feature_flags, resolution)
+        variables = sources.all_variables(places, features)
+        variables.check_file_names()
+        return cls(
+            record=record,
+            job=job,
+            runner=runner,
+            traits=traits,
+            features=features,
+            settings=settings,
+            setting_warnings=[*warnings, *flag_warnings, *flag_warnings],
+            variables=variables,
+            places=places,
+            host_name=socket.gethostname() if traits.shows_host_name else "",
+            login_dump=login_dump,
+        )
+
+    @cached_property
+    def sources(self) -> VariableSources:
+        """What the variables are made from."""
+        return _sources(self.record, self.job, self.runner, self.traits)
+
+    def variables_for(self, job_status: str) -> VariableSet:
+        """Return the variables with another ``CI_JOB_STATUS``: ``success``, ``failed``, ``canceled``, ``timedout``."""
+        if job_status == RUNNING:
+            return self.variables
+        return self.sources.all_variables(self.places, self.features, job_status)
+
+    @property
+    def builds_dir(self) -> str:
+        """``CI_BUILDS_DIR``."""
+        return self.places.builds_dir
+
+    @property
+    def project_dir(self) -> str:
+        """The work tree; ``CI_PROJECT_DIR`` unless the job overrides that variable."""
+        return self.places.project_dir
+
+    @property
+    def temporary_dir(self) -> str:
+        """``RUNNER_TEMP_PROJECT_DIR``."""
+        return self.places.temporary_dir
+
+    @property
+    def cache_dir(self) -> str:
+        """Folder of this project's cache archives."""
+        return self.places.cache_dir
+
+    @property
+    def shell(self) -> str:
+        """The shell of the stages: ``bash`` or ``sh``."""
+        return self.runner.shell or self.traits.default_shell
+
+    @property
+    def cleans_git_config(self) -> bool:
+        """Config and hooks of ``.git`` are removed around the job (4.3)."""
+        configured = self.runner.clean_git_config
+        if configured is not None:
+            return configured
+        return self.traits.clean_git_config and self.settings.git_strategy != "none"
+
+    @property
+    def marks_safe_directory(self) -> bool:
+        """The project folder is added to git's ``safe.directory`` (2.1)."""
+        configured = self.runner.safe_directory_checkout
+        return self.traits.safe_directory if configured is None else configured
+
+    @property
+    def protected(self) -> bool:
+        """The job's ref is protected (7.6): the payload says so, else the first CI_COMMIT_REF_PROTECTED."""
+        stated = self.job.git_info.protected
+        return self.variables.first_is_true("CI_COMMIT_REF_PROTECTED") if stated is None else stated
+
+    @property
+    def mask_phrases(self) -> list[str]:
+        """Values that must not show in the trace (6.5), as they are: the masker trims and sorts them."""
+        return self.variables.masked_values()
+
+    @cached_property
+    def remote(self) -> GitRemote:
+        """Where the sources come from."""
+        variables = self.variables
+        return GitRemote(
+            clone_url=self.runner.clone_url,
+            server_url=self.runner.url,
+            repo_url=self.job.git_info.repo_url,
+            project_path=variables.value("CI_PROJECT_PATH"),
+            token=self.job.token,
+            authenticated=not self.features.on("FF_GIT_URLS_WITHOUT_TOKENS"),
+            force_https=self.settings.git_submodule_force_https,
+            server_host=variables.value("CI_SERVER_HOST"),
+            ssh_host=variables.value("CI_SERVER_SHELL_SSH_HOST"),
+            ssh_port=variables.value("CI_SERVER_SHELL_SSH_PORT"),
+        )
+
+
+def _sources(record: JobRecord, job: Job, runner: RunnerConfig, traits: ExecutorTraits) -> VariableSources:
+    return VariableSources(
+        job=job,
+        runner=runner,
+        traits=traits,
+        concurrent_id=record.executor_id - 1,
+        concurrent_project_id=record.concurrent_project_id,
+        tls=record.tls,
+    )
+
+
+def _interpolated(record: JobRecord, job: Job, runner: RunnerConfig, traits: ExecutorTraits) -> Job:
+    """Return the job with its inputs in place (1.1 step 3); the flag is read before any folder is known."""
+    if not job.inputs:
+        return job
+    resolution = _sources(record, job, runner, traits).for_resolution(JobPlaces())
+    features, _ = resolve_features(runner.feature_flags, resolution)
+    return interpolate_inputs(job) if features.on("FF_ENABLE_JOB_INPUTS_INTERPOLATION") else job

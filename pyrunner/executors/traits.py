@@ -1,0 +1,39 @@
+"""What sets one executor apart from another before any stage runs (job-execution.md 2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorTraits:
+    """Properties of an executor that decide directories, variables and scripts."""
+
+    #: Value of ``executor`` in config.toml.
+    name: str
+    #: Jobs share the host: ``CI_SHARED_ENVIRONMENT``, git TLS settings per job.
+    shared: bool
+    #: The project folder is added to git's ``safe.directory``.
+    safe_directory: bool
+    #: ``GIT_CLONE_PATH`` is allowed unless config says otherwise.
+    custom_build_dir: bool
+    #: ``.git`` config and hooks are removed around jobs unless config says otherwise.
+    clean_git_config: bool
+    #: Stages get a login shell.
+    login_shell: bool
+    #: ``Running on … via <host>...``.
+    shows_host_name: bool
+    #: The shell where config names none.
+    default_shell: str = "bash"
+
+
+SHELL_TRAITS: Final = ExecutorTraits(
+    name="shell",
+    shared=True,
+    safe_directory=False,
+    custom_build_dir=False,
+    clean_git_config=False,
+    login_shell=True,
+    shows_host_name=False,
+)
