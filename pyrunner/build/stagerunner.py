@@ -59,13 +59,13 @@ class StageRunner:
     def __init__(
         self,
         context: BuildContext,
-        executor: Executor,
         journal: Journal,
         trace: JobTrace,
         watch: Watch,
     ) -> None:
         self.context = context
-        self.executor = executor
+        #: Set once it is prepared.
+        self.executor: Executor | None = None
         self.journal = journal
         self.trace = trace
         self.watch = watch

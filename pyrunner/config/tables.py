@@ -154,6 +154,8 @@ class Tristan:
     #: Where the docker executor's workspace stages run: ``auto``, ``sandbox`` or ``container``.
     workspace: str = "auto"
     usage_report: bool = True
+    #: How long a cancelled job may clean up between SIGTERM and SIGKILL.
+    kill_grace: Duration | None = None
     #: True, or the tools that are pointed at the project's dependency folder.
     dependency_lib: bool | list[str] = False
     dependency_lib_shared: bool = False
@@ -161,3 +163,8 @@ class Tristan:
     disk_budget: Size | None = None
     #: Bytes; None: no lower limit.
     min_free: Size | None = None
+
+    @property
+    def effective_kill_grace(self) -> float:
+        """Return the seconds between SIGTERM and SIGKILL; default: as long as gitlab-runner waits (1.4)."""
+        return 300.0 if self.kill_grace is None else max(0.0, self.kill_grace)

@@ -18,6 +18,7 @@ from pyrunner.system.files import create_exclusive
 from pyrunner.system.lock import OpenFileLock, is_held
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import STDERR, STDOUT, RawLog
+from pyrunner.errors import DiskFull
 
 #: How long the output of processes that the script left behind is still collected, seconds.
 LEFTOVER_OUTPUT: Final = 1.0
@@ -87,8 +88,11 @@ class DurableProcess:
         try:
             record = self._collect(poller, watch, limits, stopper)
             usage = self._usage(record)
-            if stopper.stop is not None:
+            if stopper.stop is not None or record is None:
                 self.tree.kill()
+        except DiskFull:
+            self.tree.kill()
+            raise
         finally:
             self._close()
         create_exclusive(self.files.drained, b"")
@@ -111,7 +115,7 @@ class DurableProcess:
                 if record is None:
                     self._drain_all()
                     return None
-            if record is not None:
+            if record is not None and not (stopper.stop is not None and stopper.waits()):
                 self._drain_all()
                 if record.get("leftovers") and stopper.stop is None:
                     self._drain_leftovers(record, watch, limits)
@@ -150,39 +154,15 @@ class DurableProcess:
 
     def _usage(self, record: dict[str, Any] | None) -> ResourceUsage:
         """Prefer the cgroup's figures, which hold what was never waited for, to the wrapper's."""
-        record = record or {}
-        own = ResourceUsage(
-            wall=float(record.get("wall", 0.0)),
-            cpu_user=float(record.get("cpu_user", 0.0)),
-            cpu_system=float(record.get("cpu_system", 0.0)),
-            peak_memory=int(record.get("peak_memory", 0)),
-            read_bytes=int(record.get("read_bytes", 0)),
-            write_bytes=int(record.get("write_bytes", 0)),
-            source="rusage",
-        )
-        return merge_usage(self.tree.usage(), own)
+        own = ResourceUsage.from_dict((record or {}).get("usage") or {})
+        measured = self.tree.usage()
+        return own if measured is None else measured.with_wall(own.wall).filled_from(own)
 
     def _close(self) -> None:
         for fd in (self._out, self._err):
             if fd >= 0:
                 os.close(fd)
         self._out = self._err = -1
-
-
-def merge_usage(measured: ResourceUsage | None, own: ResourceUsage) -> ResourceUsage:
-    """Return the cgroup's figures with the gaps (0) filled from the wrapper's own."""
-    if measured is None:
-        return own
-    return ResourceUsage(
-        wall=own.wall,
-        cpu_user=measured.cpu_user or own.cpu_user,
-        cpu_system=measured.cpu_system or own.cpu_system,
-        peak_memory=measured.peak_memory or own.peak_memory,
-        read_bytes=measured.read_bytes or own.read_bytes,
-        write_bytes=measured.write_bytes or own.write_bytes,
-        oom_kills=measured.oom_kills,
-        source=measured.source,
-    )
 
 
 def _status(record: dict[str, Any] | None) -> ExitStatus:
@@ -246,9 +226,13 @@ class _Stopper:
             self._kills += 1
             self._kill_at = now + min(0.1 * 2**self._kills, 5.0)
 
+    def waits(self) -> bool:
+        """Tell whether what was asked to end still has grace time, and needs it."""
+        return self._kills == 0 and self.tree.alive()
+
     def timeout(self) -> float:
-        """Seconds until :meth:`advance` has something to do."""
-        return 3600.0 if self.stop is None else max(0.0, self._kill_at - time.monotonic())
+        """Seconds until :meth:`advance` has something to do, or the tree is worth a look."""
+        return 3600.0 if self.stop is None else max(0.0, min(0.1, self._kill_at - time.monotonic()))
 
 
 def _urgency(stop: Stop) -> int:

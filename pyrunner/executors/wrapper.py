@@ -31,6 +31,7 @@ from pyrunner.system.files import create_exclusive, write_json
 from pyrunner.system.lock import OpenFileLock
 from pyrunner.system.process import ProcessIdentity, reset_oom_score
 from pyrunner.system.proctree import set_child_subreaper
+from pyrunner.system.usage import ResourceUsage
 
 #: Pauses while waiting for ``drained``: the supervisor does not wait for the wrapper's end.
 _DRAIN_POLL = (0.05, 1.0)
@@ -130,13 +131,8 @@ def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     ended = time.time()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     record: dict[str, Any] = {
-        "wall": ended - started,
         "ended_at": ended,
-        "cpu_user": used.ru_utime,
-        "cpu_system": used.ru_stime,
-        "peak_memory": used.ru_maxrss * 1024,
-        "read_bytes": used.ru_inblock * 512,
-        "write_bytes": used.ru_oublock * 512,
+        "usage": ResourceUsage.from_rusage(used, ended - started).to_dict(),
         "leftovers": _has_children(),
     }
     if status is None:

@@ -34,7 +34,7 @@ def usage_lines(usages: list[tuple[str, ResourceUsage]]) -> list[str]:
 
 
 def _figures(usage: ResourceUsage) -> str:
-    cpu = usage.cpu_user + usage.cpu_system
+    cpu = (usage.cpu_user or 0.0) + (usage.cpu_system or 0.0)
     figures = (
         f"wall {usage.wall:8.2f} s  cpu {cpu:8.2f} s  memory {size_text(usage.peak_memory):>10}  "
         f"read {size_text(usage.read_bytes):>10}  written {size_text(usage.write_bytes):>10}"
@@ -42,8 +42,10 @@ def _figures(usage: ResourceUsage) -> str:
     return figures + (f"  OOM kills {usage.oom_kills}" if usage.oom_kills else "")
 
 
-def size_text(size: int) -> str:
-    """Return a number of bytes for people: ``3.9 MiB``."""
+def size_text(size: int | None) -> str:
+    """Return a number of bytes for people: ``3.9 MiB``; ``-`` where nothing is known."""
+    if size is None:
+        return "-"
     value = float(size)
     for unit in _UNITS:
         if value < 1024 or unit == _UNITS[-1]:

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.supervisor.main import Supervisor
+from pyrunner.supervisor.main import run_job
 from pyrunner.system.process import protect_from_oom
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def _become_supervisor(control: ControlDir, channel: socket.socket) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         redirect_output(control)
         gc.enable()
-        Supervisor(control).run()
+        run_job(control)
         status = 0
     except Exception:
         logger.exception("the supervisor could not work on its job")

@@ -1,0 +1,136 @@
+"""One job as its supervisor runs it: context, executor, walk, report, result."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass, field
+
+from pyrunner.build.context import BuildContext
+from pyrunner.build.jobtrace import JobTrace
+from pyrunner.build.masks import trace_options
+from pyrunner.build.outcome import final_line, result_of
+from pyrunner.build.payload_check import check_payload
+from pyrunner.build.runner import BuildRunner
+from pyrunner.build.stagerunner import StageRunner
+from pyrunner.errors import PyrunnerError
+from pyrunner.executors.base import Executor
+from pyrunner.executors.loginenv import login_dump
+from pyrunner.executors.shell import ShellExecutor
+from pyrunner.executors.traits import SHELL_TRAITS
+from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.journal import JobResult, Journal
+from pyrunner.jobdir.record import JobRecord
+from pyrunner.protocol.states import FailureReason, JobState
+from pyrunner.supervisor.report import store_stats, usage_lines
+from pyrunner.supervisor.watch import SupervisorWatch
+from pyrunner.trace.rawlog import RawLog
+from pyrunner.trace.render import TraceOptions
+
+logger = logging.getLogger(__name__)
+
+#: Exit code reported for a payload that asks for what this executor cannot do (runner-api.md 5.1).
+_UNSUPPORTED_EXIT_CODE = 3
+
+
+@dataclass
+class SupervisedJob:
+    """Brings one job from its record to its result."""
+
+    control: ControlDir
+    record: JobRecord
+    journal: Journal
+    _context: BuildContext | None = field(init=False, default=None)
+    _context_error: PyrunnerError | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        try:
+            dump = None if self.record.user else str(login_dump(self.control))
+            self._context = BuildContext.create(self.record, SHELL_TRAITS, dump)
+        except PyrunnerError as error:
+            self._context_error = error
+
+    def trace_options(self) -> TraceOptions:
+        """Return how this job's trace is made; the same at each start."""
+        return trace_options(self.record, self._context)
+
+    def run(self, raw_log: RawLog, watch: SupervisorWatch) -> JobResult:
+        """Run or resume the job; every line of the trace is in the raw log when this returns."""
+        sections = self._context is not None and self._context.job.features.trace_sections
+        trace = JobTrace(raw_log, sections)
+        refusal = self._refusal()
+        if refusal is not None:
+            trace.write(f"{refusal.message}\n".encode())
+            return refusal
+        stages: StageRunner | None = None
+        executors: list[Executor] = []
+        error: Exception | None = None
+        try:
+            if self._context is None:
+                raise self._context_error or PyrunnerError("the job has no context")
+            context = self._context
+
+            def make_executor() -> Executor:
+                executors.append(self._shell_executor(context, raw_log))
+                return executors[-1]
+
+            stages = StageRunner(context, self.journal, trace, watch)
+            BuildRunner(context, make_executor, stages, watch.pause).run()
+        except PyrunnerError as failure:
+            error = failure
+        except Exception as crash:  # noqa: BLE001 - a bug of ours must still end the job, and say so
+            logger.exception("the supervisor crashed")
+            error = PyrunnerError(f"panic: {crash}")
+        finally:
+            for executor in executors:
+                executor.cleanup()
+        result = result_of(error)
+        self._report(trace, stages)
+        self._final_line(trace, result)
+        return result
+
+    def remove_sources(self) -> None:
+        """A tag's sources are not kept (tristan-layout.md 2)."""
+        if not self.record.keep_source:
+            # Follows no link, whatever the job left there.
+            shutil.rmtree(self.record.source, ignore_errors=True)
+
+    def _refusal(self) -> JobResult | None:
+        """Return how a job ends that cannot be begun (job-execution.md 1.1 step 0)."""
+        text, code = self.record.refusal, 0
+        if not text and self._context is not None:
+            text, code = check_payload(self._context.job, self.record.runner.get("executor", "")) or "", _UNSUPPORTED_EXIT_CODE
+        if not text:
+            return None
+        return JobResult(JobState.FAILED, FailureReason.SYSTEM_FAILURE, code, text, reason_is_final=True)
+
+    def _shell_executor(self, context: BuildContext, raw_log: RawLog) -> Executor:
+        hooks = context.runner.pre_get_sources_script or context.runner.post_get_sources_script
+        return ShellExecutor(
+            control=self.control,
+            record=self.record,
+            raw_log=raw_log,
+            shell=context.shell,
+            grace=context.runner.tristan.effective_kill_grace,
+            reuse_login=not self.record.user and not hooks and not context.job.hooks,
+        )
+
+    def _report(self, trace: JobTrace, stages: StageRunner | None) -> None:
+        if stages is None or not stages.usages:
+            return
+        started = self.journal.record.started_at
+        store_stats(self.control.stats, stages.usages, started, time.time())
+        if self._context is not None and self._context.runner.tristan.usage_report:
+            with trace.section("resource_usage", "Resource usage"):
+                for line in usage_lines(stages.usages):
+                    trace.plain(line)
+            trace.close_writer()
+
+    @staticmethod
+    def _final_line(trace: JobTrace, result: JobResult) -> None:
+        if result.state == JobState.SUCCESS:
+            trace.info("Job succeeded")
+        else:
+            trace.error(final_line(result))
+        trace.close_writer()
