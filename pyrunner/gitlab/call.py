@@ -32,7 +32,7 @@ class Call:
     :param body: bytes (length known) or a factory (sent chunked); None for none.
     :param retry: repeat on the statuses of 6.1.
     :param read_timeout: longest silence of the coordinator in seconds.
-    :param total_timeout: seconds for the call with all its attempts, None for no limit.
+    :param total_timeout: seconds for each attempt, bodies included; None for no limit.
     :param correlation_id: from :func:`new_correlation_id`; made by the transport when empty.
     """
 

@@ -38,7 +38,7 @@ class Exchange:
 
     :param stop: ends the call; at once when it has ``on_set`` (:class:`.Cancellation`).
     :param read_timeout: longest silence of the server, and of the network while sending, in seconds.
-    :param total_timeout: seconds for the whole call, None for no limit.
+    :param total_timeout: seconds for each attempt, body included; None for no limit.
     :param hold: stay able to end the call while its body is read (a streamed answer).
     """
 
@@ -59,8 +59,14 @@ class Exchange:
         self._lock = threading.Lock()
         register = getattr(stop, "on_set", None)
         self._undo: Callable[[], None] = register(self._abort) if register else lambda: None
-        self._timer = threading.Timer(total_timeout, self._expire) if total_timeout else None
-        if self._timer is not None:
+        self._total_timeout = total_timeout
+        self._timer: threading.Timer | None = None
+
+    def begin_attempt(self) -> None:
+        """Start the clock of an attempt."""
+        self._stop_clock()
+        if self._total_timeout:
+            self._timer = threading.Timer(self._total_timeout, self._expire)
             self._timer.daemon = True
             self._timer.start()
 
@@ -80,6 +86,9 @@ class Exchange:
         """End the call's claims; safe twice."""
         self.detach()
         self._undo()
+        self._stop_clock()
+
+    def _stop_clock(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from pyrunner.protocol.runner import short_token
+from pyrunner.protocol.tokens import short_token
 
 #: Tokens of runners created in GitLab; the only prefix that changes behaviour (runner-api.md 1.2).
 CREATED_RUNNER_PREFIX: Final = "glrt-"

@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from requests import Response
@@ -39,7 +40,7 @@ def translated(method: str, url: str, exchange: Exchange, correlation_id: str) -
     except (RequestException, HTTPError, OSError, ValueError) as error:
         if exchange.stop is not None and exchange.stop.is_set():
             raise RequestCanceled("the call was given up: this process is stopping") from None
-        cause = "the time for the whole call is up" if exchange.timed_out else cause_text(error)
+        cause = "it took longer than its time limit" if exchange.timed_out else cause_text(error)
         text = f"couldn't execute {method} against {clean_url(url)}: {cause}"
         # no chain: the libraries' own texts hold URLs with their queries, and header values
         raise CoordinatorError(text, correlation_id=correlation_id) from None
@@ -61,7 +62,7 @@ def log_wait(response: Response, seconds: float) -> None:
     """Say that a request will be made again after ``seconds``."""
     fields = {
         "context": "ratelimit-requester-gitlab-request",
-        "duration": f"{seconds:.3f}s",
+        "duration": timedelta(seconds=seconds),
         "method": response.request.method,
         "url": clean_url(response.request.url or ""),
     }

@@ -153,11 +153,12 @@ class Transport:
             nonlocal made
             _go_on(exchange)
             made += 1
+            exchange.begin_attempt()
             return self._follow(hop, call, exchange)
 
         def give_back(response: Response, wait: float) -> None:
-            log_wait(response, wait)
             _discard(response)
+            log_wait(response, wait)
 
         def sleep(seconds: float) -> None:
             if self._sleep is not None:

@@ -77,11 +77,6 @@ _ARCHITECTURES: Final = {
 _LABEL_KEY: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{2,64}\Z")
 _LABEL_VALUE: Final = re.compile(r"[a-zA-Z0-9._-]{1,256}\Z")
 _MAX_LABELS: Final = 32
-_TOKEN_PREFIXES: Final = (
-    re.compile(r"glrt-(?:t[123]_)?|t[123]_|glrtr-"),  # runner authentication token
-    re.compile(r"glcbt-"),  # job token
-    re.compile(r"GR[0-9A-Fa-f]{7}"),  # registration token
-)
 
 
 def runner_info(
@@ -155,11 +150,3 @@ def user_agent() -> str:
     major, minor, _ = COMPATIBLE_VERSION.split(".")
     place = f"{go_platform()}/{go_architecture()}"
     return f"{NAME} {COMPATIBLE_VERSION} ({major}-{minor}-stable; pyrunner/{__version__}; {place})"
-
-
-def short_token(token: str) -> str:
-    """Return the part of a token that may be shown in logs, labels and folder names (9.3)."""
-    for prefix in _TOKEN_PREFIXES:
-        match = prefix.match(token)
-        token = token[match.end() :] if match else token
-    return token[:9]

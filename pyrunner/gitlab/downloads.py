@@ -1,0 +1,219 @@
+"""Fetching the artifacts of earlier jobs (1.12, 7.3)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from urllib.parse import urlsplit
+
+from pyrunner.errors import CoordinatorError, PyrunnerError, RequestCanceled
+from pyrunner.gitlab.answer import Reply, status_text
+from pyrunner.gitlab.call import READ_TIMEOUT, Call
+from pyrunner.gitlab.cancel import Stop
+from pyrunner.gitlab.credentials import JobCredentials
+from pyrunner.gitlab.streams import Answer
+from pyrunner.gitlab.transport import Transport
+from pyrunner.gitlab.updates import JOB_TOKEN
+from pyrunner.protocol.tokens import short_token
+
+_log = logging.getLogger(__name__)
+
+#: Runs of a download, a second apart (6.2).
+RUNS: Final = 3
+PAUSE: Final = 1.0
+
+_CHUNK: Final = 1024 * 1024
+_SUBJECT: Final = "Downloading artifacts from coordinator..."
+
+
+class DownloadState(StrEnum):
+    """How a download ended."""
+
+    SUCCEEDED = "succeeded"
+    #: 403; not tried again.
+    FORBIDDEN = "forbidden"
+    #: 401: the token is unusable, or the job that downloads no longer runs; not tried again.
+    UNAUTHORIZED = "unauthorized"
+    #: 404; not tried again.
+    NOT_FOUND = "not found"
+    FAILED = "failed"
+
+
+_STATES: Final = {
+    200: DownloadState.SUCCEEDED,
+    401: DownloadState.UNAUTHORIZED,
+    403: DownloadState.FORBIDDEN,
+    404: DownloadState.NOT_FOUND,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLimits:
+    """Seconds that one attempt of a transfer may take (6.3).
+
+    :param timeout: all of it; ``[runners.artifact] upload_timeout`` for uploads.
+    :param response_header_timeout: longest silence, the wait for the answer included.
+    """
+
+    timeout: float = 3600.0
+    response_header_timeout: float = READ_TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadResult:
+    """The outcome of the last run of a download.
+
+    :param status: HTTP status, -1 without an answer, -100 without a usable URL.
+    :param text: what the coordinator or the network said; holds no secret.
+    :param size: bytes written.
+    """
+
+    state: DownloadState
+    status: int
+    text: str
+    correlation_id: str = ""
+    size: int = 0
+
+
+def download_artifacts(
+    transport: Transport,
+    job: JobCredentials,
+    target: Path,
+    *,
+    direct: bool = True,
+    limits: TransferLimits | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    stop: Stop | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> DownloadResult:
+    """Fetch a dependency's archive into ``target``, which is replaced at each try.
+
+    :param job: the dependency's id and token.
+    :param direct: ask for the object storage's address first (``FF_USE_DIRECT_DOWNLOAD``).
+    :param on_bytes: told the size of each piece as it is written, for progress meters.
+    :param sleep: waits between runs, in seconds.
+    :raises PyrunnerError: when ``target`` cannot be written.
+    :raises RequestCanceled: when ``stop`` came first.
+    """
+    download = _Download(transport, job, target, limits or TransferLimits(), on_bytes, stop)
+    result = download.run(direct=direct)
+    for _ in range(1, RUNS):
+        if result.state is not DownloadState.FAILED:
+            break
+        _log.warning("Retrying...", extra={"fields": {"error": result.text}})
+        sleep(PAUSE)
+        result = download.run(direct=False)
+    return result
+
+
+def job_log_fields(job: JobCredentials) -> dict[str, Any]:
+    """Return the fields of every log line about a transfer."""
+    return {"id": job.id, "token": short_token(job.token)}
+
+
+class _Download:
+    """One download and its log lines."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        job: JobCredentials,
+        target: Path,
+        limits: TransferLimits,
+        on_bytes: Callable[[int], None] | None,
+        stop: Stop | None,
+    ) -> None:
+        self._transport = transport
+        self._job = job
+        self._target = target
+        self._limits = limits
+        self._on_bytes = on_bytes
+        self._stop = stop
+
+    def run(self, direct: bool) -> DownloadResult:
+        """Make one run: the plain request, or the two of a direct download."""
+        fields = job_log_fields(self._job)
+        try:
+            if direct:
+                first = self._request("?direct_download=true", fields, probe=True)
+                if first is not None:
+                    return first
+            second = self._request("?direct_download=true" if direct else "", fields)
+            assert second is not None
+            return second
+        except RequestCanceled:
+            raise
+        except CoordinatorError as error:
+            text = str(error)
+            fields["correlation_id"] = error.correlation_id
+            _log.error("%s error", _SUBJECT, extra={"fields": {**fields, "error": text}})
+            return DownloadResult(DownloadState.FAILED, error.status, text, error.correlation_id)
+
+    def _request(self, query: str, fields: dict[str, Any], probe: bool = False) -> DownloadResult | None:
+        """Make one request; None when a probe was redirected and the API is to be asked again.
+
+        :param probe: follow no redirect and make no inner retry (7.3, step 1).
+        """
+        call = Call(
+            "GET",
+            f"jobs/{self._job.id}/artifacts{query}",
+            {JOB_TOKEN: self._job.token},
+            follow_redirects=not probe,
+            retry=not probe,
+            read_timeout=self._limits.response_header_timeout,
+            total_timeout=self._limits.timeout,
+        )
+        with self._transport.stream(call, self._stop) as answer:
+            fields["correlation_id"] = answer.correlation_id
+            if answer.status == 200:
+                size = self._store(answer)
+                _log.info("%s ok", _SUBJECT, extra={"fields": fields})
+                return DownloadResult(DownloadState.SUCCEEDED, 200, "200 OK", answer.correlation_id, size)
+            location = answer.response.headers.get("Location", "")
+            if probe and answer.status in (302, 307):
+                self._announce(location, fields)
+                return None
+            return self._refused(answer.read(), fields)
+
+    def _announce(self, location: str, fields: dict[str, Any]) -> None:
+        place = urlsplit(location).netloc.rpartition("@")[2]
+        if place:
+            _log.info("Direct download from %s", place, extra={"fields": fields})
+
+    def _refused(self, reply: Reply, fields: dict[str, Any]) -> DownloadResult:
+        state = _STATES.get(reply.status, DownloadState.FAILED)
+        text = status_text(reply, xml=True) if state is DownloadState.FORBIDDEN else reply.status_line
+        level = logging.WARNING if state is DownloadState.FAILED else logging.ERROR
+        _log.log(level, "%s %s", _SUBJECT, state, extra={"fields": {**fields, "status": text}})
+        return DownloadResult(state, reply.status, text, reply.correlation_id)
+
+    def _store(self, answer: Answer) -> int:
+        try:
+            file = self._target.open("wb")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with file:
+            size = sum(self._write(file, chunk) for chunk in answer.chunks(_CHUNK))
+            self._write(file, b"", flush=True)
+        return size
+
+    def _write(self, file: BinaryIO, chunk: bytes, flush: bool = False) -> int:
+        try:
+            file.write(chunk)
+            if flush:
+                file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if self._on_bytes is not None and chunk:
+            self._on_bytes(len(chunk))
+        return len(chunk)
+
+    def _unwritable(self, error: OSError) -> PyrunnerError:
+        return PyrunnerError(
+            f"cannot write {self._target}: {error.strerror}: free space or choose another folder"
+        )
