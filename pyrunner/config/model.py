@@ -209,6 +209,8 @@ class Notice:
     runner: RunnerConfig | None = None
     #: Further fields of the log line.
     fields: dict[str, str] = field(default_factory=dict)
+    #: Logged by ``run`` at each load, not by other commands.
+    run_only: bool = False
 
 
 @dataclass(frozen=True)
