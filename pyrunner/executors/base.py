@@ -98,7 +98,7 @@ class Watch(Protocol):
 
     @property
     def fd(self) -> int:
-        """Readable when orders or stage files may have changed."""
+        """Readable when orders or stage files may have changed; -1 where nothing can tell."""
 
     def check(self, limits: StageLimits) -> Stop | None:
         """Beat the heart, read orders and clocks; called at least once a second."""

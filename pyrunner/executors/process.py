@@ -81,8 +81,7 @@ class DurableProcess:
         """Collect the output until the stage has ended; stop it when the watch says so."""
         stopper = _Stopper(self.tree, self.grace)
         poller = select.poll()
-        poller.register(watch.fd, select.POLLIN)
-        for fd in (self._out, self._err):
+        for fd in (watch.fd, self._out, self._err):
             if fd >= 0:
                 poller.register(fd, select.POLLIN)
         try:

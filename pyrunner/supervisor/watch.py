@@ -19,6 +19,8 @@ from pyrunner.trace.render import TraceRenderer
 HEARTBEAT: Final = 5.0
 #: Seconds between checks of what no event announces: clocks, a wrapper that vanished.
 TICK: Final = 1.0
+#: The same where the kernel gives no inotify instance (128 a user by default): nothing is announced.
+BLIND_TICK: Final = 0.05
 #: Seconds between renderings, and between checkpoints (which sync to disk), of a busy trace.
 RENDER_EVERY: Final = 0.1
 CHECKPOINT_EVERY: Final = 1.0
@@ -35,9 +37,7 @@ class SupervisorWatch:
     def __init__(self, control: ControlDir, renderer: TraceRenderer) -> None:
         self.control = control
         self.renderer = renderer
-        self._inotify = Inotify()
-        self._inotify.add(control.path)
-        self._inotify.add(control.orders)
+        self._inotify = _watch(control)
         self._identity = json.dumps(ProcessIdentity.current().to_dict()).encode()
         self._beat_at = 0.0
         self._render_at = 0.0
@@ -47,11 +47,12 @@ class SupervisorWatch:
     @property
     def fd(self) -> int:
         """Readable when orders or stage files have changed."""
-        return self._inotify.fd
+        return self._inotify.fd if self._inotify is not None else -1
 
     def check(self, limits: StageLimits) -> Stop | None:
         """Do what is due; return why the stage has to stop, if it has."""
-        self._inotify.read()
+        if self._inotify is not None:
+            self._inotify.read()
         now = time.monotonic()
         self._beat(now)
         self._advance_trace(now)
@@ -71,7 +72,7 @@ class SupervisorWatch:
     def timeout(self, limits: StageLimits) -> float:
         """Seconds until :meth:`check` has to be called again."""
         wall = time.time()
-        due = [TICK, self._beat_at - time.monotonic()]
+        due = [TICK if self._inotify is not None else BLIND_TICK, self._beat_at - time.monotonic()]
         due.extend(ends - wall for ends in limits.deadlines.values())
         if self.renderer.behind:
             due.append(self._render_at - time.monotonic())
@@ -81,7 +82,8 @@ class SupervisorWatch:
         """Wait while the heart beats; ends early when something stops the job."""
         ends = time.monotonic() + seconds
         poller = select.poll()
-        poller.register(self.fd, select.POLLIN)
+        if self.fd >= 0:
+            poller.register(self.fd, select.POLLIN)
         while (left := ends - time.monotonic()) > 0:
             stop = self.check(limits)
             if stop is not None:
@@ -90,7 +92,8 @@ class SupervisorWatch:
 
     def close(self) -> None:
         """Release the descriptors."""
-        self._inotify.close()
+        if self._inotify is not None:
+            self._inotify.close()
 
     def _beat(self, now: float) -> None:
         if now >= self._beat_at:
@@ -111,3 +114,17 @@ class SupervisorWatch:
                 text = read_order(self.control, order)
                 if text is not None:
                     self._orders[order] = text
+
+
+def _watch(control: ControlDir) -> Inotify | None:
+    try:
+        inotify = Inotify()
+    except OSError:
+        return None
+    try:
+        inotify.add(control.path)
+        inotify.add(control.orders)
+    except OSError:
+        inotify.close()
+        return None
+    return inotify
