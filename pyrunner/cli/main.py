@@ -1,0 +1,93 @@
+"""The entry of ``pyrunner``: which commands there are, and how an error becomes an exit code.
+
+Exit codes are 0 for success, 1 for every FATAL or PANIC line, 2 for a bug of ours, which shows its
+traceback (config-and-commands.md 2.1).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import MutableMapping, Sequence
+from typing import Final, NoReturn
+
+import click
+
+from pyrunner.cli.arguments import stray_boolean
+from pyrunner.cli.failure import CommandFailed, CommandPanicked
+from pyrunner.cli.group import LazyCommand, LazyGroup
+from pyrunner.cli.session import GLOBAL_FLAGS, Session, program_name, version_lines
+from pyrunner.cli.values import Values
+from pyrunner.errors import PyrunnerError, UsageError
+from pyrunner.system.logs import FATAL, PANIC, configure_logging
+
+_log = logging.getLogger(__name__)
+
+#: What a shell reports for a program that Ctrl-C ended.
+_INTERRUPTED: Final = 130
+
+COMMANDS: Final = {
+    "abort": LazyCommand("pyrunner.cli.abort", "stop running jobs", quiet=True),
+    "coordinator": LazyCommand(
+        "pyrunner.cli.coordinator", "serve the embedded coordinator", hidden=True, quiet=True
+    ),
+    "demo": LazyCommand(
+        "pyrunner.cli.demo",
+        "run a small pipeline on this machine with no GitLab at all",
+        quiet=True,
+        attribute="demo",
+    ),
+    "list": LazyCommand("pyrunner.cli.listing", "List all configured runners"),
+    "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
+    "register": LazyCommand("pyrunner.cli.register", "register a new runner"),
+    "reset-token": LazyCommand("pyrunner.cli.reset_token", "reset a runner's token"),
+    "run": LazyCommand("pyrunner.cli.run", "run multi runner service"),
+    "run-single": LazyCommand("pyrunner.cli.run_single", "start single runner"),
+    "supervise": LazyCommand("pyrunner.cli.supervise", "drive one job", hidden=True, quiet=True),
+    "unregister": LazyCommand("pyrunner.cli.unregister", "unregister specific runner"),
+    "verify": LazyCommand("pyrunner.cli.verify", "verify all registered runners"),
+}
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    sys.exit(run(sys.argv[1:], os.environ, program_name(sys.argv[0])))
+
+
+def run(arguments: Sequence[str], environ: MutableMapping[str, str], program: str = "pyrunner") -> int:
+    """Run one command line and return its exit code."""
+    configure_logging()
+    group = LazyGroup(
+        COMMANDS, GLOBAL_FLAGS, version=version_lines, start=lambda *opening: _start(arguments, *opening)
+    )
+    try:
+        code = group.main(
+            list(arguments), prog_name=program, standalone_mode=False, obj=Session(environ, program)
+        )
+    except CommandFailed as error:
+        level = PANIC if isinstance(error, CommandPanicked) else FATAL
+        _log.log(level, "%s", error, extra={"fields": error.fields})
+        return 1
+    except (PyrunnerError, click.ClickException) as error:
+        _log.log(FATAL, "%s", error)
+        return 1
+    except click.Abort:
+        return _INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last resort, with its traceback
+        _log.exception("This is a bug in pyrunner; please report it with the lines below")
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def _start(arguments: Sequence[str], session: Session, values: Values, command: LazyCommand | None) -> None:
+    try:
+        session.set_up_logging(values)
+    except UsageError as error:
+        raise CommandFailed("Error while setting up logging configuration", error=str(error)) from None
+    if stray := stray_boolean(arguments):
+        _log.warning("boolean parameters must be passed in the command line with %s=%s", *stray)
+        _log.warning("parameters after this may be ignored")
+    session.fix_home()
+    if command is None or not command.quiet:
+        session.log_runtime_platform()
