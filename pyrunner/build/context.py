@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from pyrunner.build.features import Features, resolve_features
 from pyrunner.build.git_remote import GitRemote
@@ -18,7 +19,11 @@ from pyrunner.executors.traits import ExecutorTraits
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.job import Job
 from pyrunner.protocol.states import FailureReason
-from pyrunner.protocol.variables import VariableSet
+from pyrunner.protocol.variables import Variable, VariableSet
+from pyrunner.system.golang import quoted
+
+#: Shells that stage scripts can be written for.
+SHELLS: Final = ("bash", "sh")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class BuildContext:
     setting_warnings: list[str]
     #: Expanded, ``CI_JOB_STATUS`` is ``running``.
     variables: VariableSet
+    #: What the variables were made from.
+    sources: VariableSources
     places: JobPlaces
     #: This machine's name where the executor shows it, else empty.
     host_name: str = ""
@@ -44,15 +51,14 @@ class BuildContext:
     login_dump: str | None = None
 
     @classmethod
-    def create(
-        cls, record: JobRecord, traits: ExecutorTraits, login_dump: str | None = None
-    ) -> BuildContext:
+    def create(cls, record: JobRecord, traits: ExecutorTraits, login_dump: str | None = None) -> BuildContext:
         """Work out everything from the job record.
 
         :raises BuildError: a configuration or payload that cannot be run, with the reason to report.
         :raises PayloadError: a payload that does not decode.
         """
         runner = RunnerConfig.from_dict(record.runner)
+        _check_shell(runner.shell or traits.default_shell)
         sent = record.job
         job = _interpolated(record, sent, runner, traits)
         if job.secrets:
@@ -77,21 +83,21 @@ class BuildContext:
             settings=settings,
             setting_warnings=[*warnings, *flag_warnings, *flag_warnings],
             variables=variables,
+            sources=sources,
             places=places,
             host_name=socket.gethostname() if traits.shows_host_name else "",
             login_dump=login_dump,
         )
 
-    @cached_property
-    def sources(self) -> VariableSources:
-        """What the variables are made from."""
-        return _sources(self.record, self.job, self.runner, self.traits)
-
     def variables_for(self, job_status: str) -> VariableSet:
-        """Return the variables with another ``CI_JOB_STATUS``: ``success``, ``failed``, ``canceled``, ``timedout``."""
+        """Return the variables with another ``CI_JOB_STATUS``: ``success``, ``failed``, ``canceled``, ``timedout``.
+
+        The stages from after_script on see it. Values that refer to it keep what they were expanded to,
+        and a variable of that name from the payload stays the last word.
+        """
         if job_status == RUNNING:
             return self.variables
-        return self.sources.all_variables(self.places, self.features, job_status)
+        return self.variables.with_first(Variable("CI_JOB_STATUS", job_status))
 
     @property
     def builds_dir(self) -> str:
@@ -179,3 +185,11 @@ def _interpolated(record: JobRecord, job: Job, runner: RunnerConfig, traits: Exe
     resolution = _sources(record, job, runner, traits).for_resolution(JobPlaces())
     features, _ = resolve_features(runner.feature_flags, resolution)
     return interpolate_inputs(job) if features.on("FF_ENABLE_JOB_INPUTS_INTERPOLATION") else job
+
+
+def _check_shell(shell: str) -> None:
+    if shell not in SHELLS:
+        raise BuildError(
+            f"the shell {quoted(shell)} is not supported: set `shell` to {' or '.join(SHELLS)} in config.toml",
+            FailureReason.CONFIGURATION_ERROR,
+        )

@@ -20,7 +20,9 @@ class Features:
 
     def changed(self) -> list[tuple[str, bool]]:
         """Return the flags off their default, in gitlab-runner's order."""
-        return [(name, self._values[name]) for name, default in FLAGS.items() if self._values[name] != default]
+        return [
+            (name, self._values[name]) for name, default in FLAGS.items() if self._values[name] != default
+        ]
 
     def variables(self) -> Iterable[Variable]:
         """Return the flags as the job sees them."""
@@ -34,9 +36,7 @@ def default_variables() -> Iterable[Variable]:
 
 def flag_variables(values: Mapping[str, bool]) -> Iterable[Variable]:
     """Return one public variable a known flag."""
-    return [
-        Variable(name, "true" if values[name] else "false", public=True, internal=True) for name in FLAGS
-    ]
+    return [Variable(name, "true" if values[name] else "false", public=True, internal=True) for name in FLAGS]
 
 
 def resolve_features(config: Mapping[str, bool], variables: VariableSet) -> tuple[Features, list[str]]:

@@ -12,7 +12,8 @@ def header_lines(context: BuildContext) -> list[str]:
     runner = context.runner
     if runner.short_token:
         lines.append(f"  on {runner.name} {runner.short_token}, system ID: {context.record.system_id}")
-    changed = ", ".join(f"{name}:{'true' if value else 'false'}" for name, value in context.features.changed())
+    flags = context.features.changed()
+    changed = ", ".join(f"{name}:{'true' if value else 'false'}" for name, value in flags)
     if changed:
         lines.append(f"  feature flags: {changed}")
     return lines

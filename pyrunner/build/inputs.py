@@ -97,7 +97,7 @@ class Interpolation:
 
 
 def render(value: Any) -> str:
-    """Return an input's value as text: strings as they are, whole numbers without a fraction, the rest as JSON."""
+    """Return an input's value as text: strings as they are, whole numbers without fraction, else JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:

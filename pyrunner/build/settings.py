@@ -1,4 +1,6 @@
-"""Settings a job gives by variables, with gitlab-runner's defaults and warnings (job-execution.md 1.3, 1.5, 3.7, 4.1).
+"""Settings a job gives by variables, with gitlab-runner's defaults and warnings.
+
+Sources: job-execution.md 1.3 (attempts), 1.5, 3.7 (debug switches), 4.1 (git).
 
 Content counts, also that of file variables. An empty variable means the default.
 """

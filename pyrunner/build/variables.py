@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from pyrunner import COMPATIBLE_VERSION
 from pyrunner.build.features import Features, default_variables
@@ -17,7 +18,7 @@ from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
 from pyrunner.protocol.variables import TEMPORARY_DIR_KEY, Variable, VariableSet
 
 #: ``CI_JOB_STATUS`` in every stage before after_script.
-RUNNING = "running"
+RUNNING: Final = "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,18 @@ class VariableSources:
         return VariableSet(
             (
                 *default_variables(),
-                *self._before_job(places, RUNNING),
+                *self._before_job(places),
                 *(Variable.from_payload(one) for one in self.job.variables),
                 *self._after_job(places, network=False),
             )
         ).expanded()
 
-    def all_variables(self, places: JobPlaces, features: Features, job_status: str = RUNNING) -> VariableSet:
+    def all_variables(self, places: JobPlaces, features: Features) -> VariableSet:
         """Return the job's variables, expanded."""
         return VariableSet(
             (
                 *features.variables(),
-                *self._before_job(places, job_status),
+                *self._before_job(places),
                 *(Variable.from_payload(one) for one in self.job.variables if one.key not in FLAGS),
                 *self._after_job(places, features.on("FF_NETWORK_PER_BUILD")),
             )
@@ -80,7 +81,7 @@ class VariableSources:
             variables.append(_file("CI_SERVER_TLS_KEY_FILE", self.tls.key, public=False))
         return variables
 
-    def _before_job(self, places: JobPlaces, job_status: str) -> Iterable[Variable]:
+    def _before_job(self, places: JobPlaces) -> Iterable[Variable]:
         if self.job.image.name:
             yield _public("CI_JOB_IMAGE", self.job.image.name)
         yield _public("CI_RUNNER_SHORT_TOKEN", self.runner.short_token)
@@ -93,7 +94,7 @@ class VariableSources:
         yield _public("CI_CONCURRENT_ID", str(self.concurrent_id))
         yield _public("CI_CONCURRENT_PROJECT_ID", str(self.concurrent_project_id))
         yield _public("CI_SERVER", "yes")
-        yield _public("CI_JOB_STATUS", job_status)
+        yield _public("CI_JOB_STATUS", RUNNING)
         yield _public("CI_JOB_TIMEOUT", str(self.job.timeout))
         yield from self.tls_variables()
 

@@ -106,6 +106,13 @@ class VariableSet:
             for one in self._variables
         )
 
+    def with_first(self, variable: Variable) -> VariableSet:
+        """Return the list with the first entry of that name replaced by ``variable``."""
+        first = next((index for index, one in enumerate(self._variables) if one.key == variable.key), None)
+        if first is None:
+            return self
+        return VariableSet((*self._variables[:first], variable, *self._variables[first + 1 :]))
+
     def public_or_internal(self) -> VariableSet:
         """Return what a service container may see (3.2): never a secret."""
         return VariableSet(one for one in self._variables if one.public or one.internal)
