@@ -155,9 +155,7 @@ class Faults:
     def accepted(self, times: int = 1, interval: int = 1, job_id: int | None = None) -> Fault:
         """Answer final updates 202 with an interval: the trace is not persisted yet (5.8)."""
         headers = {"X-GitLab-Trace-Update-Interval": str(interval)}
-        return self.add(
-            Fault(Endpoint.UPDATE_FINAL, job_id, times, status=202, headers=headers, body="202")
-        )
+        return self.add(Fault(Endpoint.UPDATE_FINAL, job_id, times, status=202, headers=headers, body="202"))
 
     def refuse_trace(self, job_id: int | None = None, times: int = 1) -> Fault:
         """Answer the final update 412 and lose the stored trace: the runner sends everything again."""

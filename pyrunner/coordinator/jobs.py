@@ -232,7 +232,7 @@ def _variables(variables: Mapping[str, VariableLike] | Sequence[Mapping[str, Any
 
 def _image(image: str | Mapping[str, Any]) -> dict[str, Any]:
     given = {"name": image} if isinstance(image, str) else image
-    empty = {"entrypoint": None, "executor_opts": {}, "ports": [], "pull_policy": None}
+    empty: dict[str, Any] = {"entrypoint": None, "executor_opts": {}, "ports": [], "pull_policy": None}
     return {**empty, **given}
 
 
@@ -246,7 +246,7 @@ def _artifacts(
     if artifacts is None:
         return None
     entries = [artifacts] if isinstance(artifacts, Mapping) else artifacts
-    defaults = {
+    defaults: dict[str, Any] = {
         "name": None,
         "untracked": False,
         "paths": [],
@@ -259,7 +259,7 @@ def _artifacts(
 
 
 def _cache(cache: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = {
+    defaults: dict[str, Any] = {
         "key": "default-non_protected",
         "untracked": False,
         "paths": [],

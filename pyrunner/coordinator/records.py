@@ -60,8 +60,6 @@ class ManagerRecord:
 
     system_id: str
     info: dict[str, Any] = field(default_factory=dict)
-    #: Job requests that are under way.
-    requests: int = 0
 
     @property
     def features(self) -> dict[str, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
 import time
@@ -11,23 +10,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pyrunner.coordinator.application import CoordinatorState, build_application
+from pyrunner.coordinator.admin_api import AdminAPI
 from pyrunner.coordinator.faults import Faults
 from pyrunner.coordinator.http_server import ThreadedServer
 from pyrunner.coordinator.jobs import make_payload, new_job_token
 from pyrunner.coordinator.object_storage import ObjectStorage
-from pyrunner.coordinator.records import JobRecord, RunnerRecord
+from pyrunner.coordinator.records import RunnerRecord
 from pyrunner.coordinator.repositories import Repository
 from pyrunner.coordinator.request_log import LoggedRequest
+from pyrunner.coordinator.runner_api import Application
 from pyrunner.coordinator.settings import CoordinatorSettings
+from pyrunner.coordinator.state import CoordinatorState
 from pyrunner.coordinator.violations import Violation
+from pyrunner.coordinator.waiting import JobWatch
 from pyrunner.system.files import make_private
 
-#: ``wait_for`` understands this beside the states of a job.
-FINISHED_STATE = "finished"
 
-
-class EmbeddedCoordinator:
+class EmbeddedCoordinator(JobWatch):
     """A coordinator on loopback, served by a thread.
 
     Use it as a context manager, or call :meth:`start` and :meth:`close`. All methods may be called from
@@ -61,10 +60,10 @@ class EmbeddedCoordinator:
         make_private(folder)
         self.state = CoordinatorState(folder, settings or CoordinatorSettings())
         self.state.on_trace = on_trace
-        self.store = self.state.store
+        super().__init__(self.state.store)
         self.settings: CoordinatorSettings = self.state.settings
         self.faults: Faults = self.state.faults
-        self._server = ThreadedServer(build_application(self.state), host, port)
+        self._server = ThreadedServer(Application(self.state, AdminAPI(self)), host, port)
         self._objects = ThreadedServer(ObjectStorage(self.store), host, 0)
         self._server.on_stopping = self.state.request_stop
 
@@ -85,7 +84,6 @@ class EmbeddedCoordinator:
         """
         self.state.begin_serving()
         self._server.start()
-        self.state.server_url = self.url
         if self.settings.direct_download:
             self.enable_direct_download()
         return self
@@ -98,7 +96,6 @@ class EmbeddedCoordinator:
     def close(self) -> None:
         """Stop, and remove the temporary folder. Safe twice."""
         self.stop()
-        self.state.repositories.close()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -110,7 +107,7 @@ class EmbeddedCoordinator:
     def enable_direct_download(self) -> None:
         """Open the object storage listener and redirect downloads to it where the runner agrees (7.3)."""
         self._objects.start()
-        self.state.objects_url = self._objects.url
+        self.state.artifacts.objects_url = self._objects.url
         self.settings.direct_download = True
 
     @property
@@ -171,7 +168,7 @@ class EmbeddedCoordinator:
         """Serve a working tree or bare repository as ``<url>/<name>.git``; the original is only read.
 
         :param name: project path, e.g. ``group/project``.
-        :raises CoordinatorSetupError: when git cannot read it.
+        :raises RepositoryError: when git cannot read it, or the name cannot be served.
         """
         return self.state.repositories.add(name, path)
 
@@ -213,72 +210,6 @@ class EmbeddedCoordinator:
         """Return a job id that is free."""
         return self.store.new_job_id()
 
-    def job(self, job_id: int) -> JobRecord:
-        """Return a job's live record: state, failure_reason, exit_code, events, artifacts.
-
-        :raises KeyError: when there is no such job.
-        """
-        return self.store.jobs[job_id]
-
-    def trace(self, job_id: int) -> bytes:
-        """Return what has arrived of a job's trace."""
-        with self.store.changed:
-            return self.job(job_id).trace.read()
-
-    def wait_for(self, job_id: int, state: str = FINISHED_STATE, timeout: float = 30.0) -> JobRecord:
-        """Wait until a job is in a state, or ``finished``, and return it.
-
-        :raises TimeoutError: after ``timeout`` seconds, naming the state and the end of the trace; at once
-            when the job has ended otherwise.
-        """
-        job = self.job(job_id)
-
-        def reached() -> bool:
-            return job.finished if state == FINISHED_STATE else job.state == state or job.finished
-
-        self.wait_until(reached, timeout, lambda: self._describe(job, state))
-        if state != FINISHED_STATE and job.state != state:
-            raise TimeoutError(self._describe(job, state))
-        return job
-
-    def wait_for_trace(self, job_id: int, text: bytes, timeout: float = 30.0) -> bytes:
-        """Wait until a job's trace holds ``text`` and return the trace.
-
-        :raises TimeoutError: after ``timeout`` seconds.
-        """
-        job = self.job(job_id)
-        description = f"trace to hold {text!r}"
-        self.wait_until(lambda: text in job.trace.read(), timeout, lambda: self._describe(job, description))
-        return self.trace(job_id)
-
-    def wait_for_event(self, job_id: int, name: str, count: int = 1, timeout: float = 30.0) -> None:
-        """Wait until a job has ``count`` events of a name, e.g. ``trace``.
-
-        :raises TimeoutError: after ``timeout`` seconds.
-        """
-        job = self.job(job_id)
-        self.wait_until(
-            lambda: sum(one.name == name for one in job.events) >= count,
-            timeout,
-            lambda: self._describe(job, f"{count} events {name}"),
-        )
-
-    def wait_until(
-        self, predicate: Callable[[], bool], timeout: float = 30.0, describe: Callable[[], str] | None = None
-    ) -> None:
-        """Wait for a predicate over this coordinator's records; it is asked after each change.
-
-        :raises TimeoutError: after ``timeout`` seconds.
-        """
-        with self.store.changed:
-            if not self.store.changed.wait_for(predicate, timeout):
-                raise TimeoutError(describe() if describe else f"not within {timeout} s")
-
-    @staticmethod
-    def _describe(job: JobRecord, wanted: str) -> str:
-        end = job.trace.read()[-2000:].decode(errors="replace")
-        return f"job {job.id} is {job.state} ({job.failure_reason}), wanted {wanted}; its trace ends:\n{end}"
-
     def cancel(self, job_id: int, graceful: bool | None = None) -> None:
         """Cancel a job: True ``canceling``, False ``canceled`` and 403, None as the runner supports."""
         self.store.cancel(self.job(job_id), graceful)
@@ -308,8 +239,3 @@ class EmbeddedCoordinator:
         """The calls so far, oldest first (the last 20 000)."""
         with self.store.changed:
             return list(self.state.requests)
-
-
-def new_admin_token() -> str:
-    """Return a bearer token for the admin endpoints."""
-    return secrets.token_urlsafe(24)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class CoordinatorSettings:
-    """The modes of runner-api.md 8.1; the defaults are those of a current GitLab without Workhorse polling."""
+    """The modes of runner-api.md 8.1; the defaults are a current GitLab without Workhorse polling."""
 
     #: ``X-GitLab-Trace-Update-Interval`` in seconds; None: as Rails, 60, or 3 for a watched job.
     trace_update_interval: int | None = None
@@ -17,7 +17,7 @@ class CoordinatorSettings:
     two_phase_commit: bool = False
     #: Seconds a job waits for its acknowledgement.
     acknowledgement_seconds: float = 120.0
-    #: Old server: verify answers the text ``200``, no ``Job-Status`` on PUT, no update interval, no ``canceling``.
+    #: Old server: verify answers the text ``200``; no ``Job-Status`` on PUT, no interval, no ``canceling``.
     legacy: bool = False
     #: A final update whose size or checksum is wrong is answered 412 and the stored trace is dropped.
     strict_checksum: bool = False

@@ -37,7 +37,7 @@ class ViolationLog:
                 self._violations.append(Violation(rule, text, call, job_id))
 
     def tolerate(self, *rules: int) -> None:
-        """Do not record these rules from now on, e.g. 17 where a manager is killed between answer and note."""
+        """Do not record these rules from now on, e.g. 17 where a manager is killed after an answer."""
         with self._lock:
             self._tolerated.update(rules)
 
