@@ -78,6 +78,7 @@ def request_job(
     system_id: str,
     session: Mapping[str, str] | None = None,
     stop: Stop | None = None,
+    hold: bool = True,
 ) -> JobRequestOutcome:
     """Ask for a job; the coordinator may hold the request for a minute (1.7).
 
@@ -85,10 +86,11 @@ def request_job(
     and moves with each answer that carries a new one (4.5).
 
     :param stop: ends the call; at once when it is a :class:`.Cancellation`.
+    :param hold: False asks for an answer at once: without the mark, no coordinator holds a request.
     """
     token = transport.credentials.token
     payload: dict[str, Any] = {"info": info, "token": token, "system_id": system_id}
-    if transport.last_update:
+    if hold and transport.last_update:
         payload["last_update"] = transport.last_update
     if session:
         payload["session"] = session
