@@ -21,6 +21,7 @@ from pyrunner.gitlab.connection import Exchange
 _HINTS: Final = {
     ssl.SSLCertVerificationError: "if this certificate is right, give its authority in tls-ca-file",
     socket.gaierror: "check the host name in url and this machine's name service",
+    TimeoutError: "the coordinator, or a proxy or firewall on the way, does not answer",
     ConnectionRefusedError: "check the host and port in url",
 }
 
@@ -87,6 +88,4 @@ def _text(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, NameResolutionError | NewConnectionError):
         return text.partition(": ")[2] or text
-    if isinstance(error, HTTPError) and "Read timed out" in text:
-        return "no answer in time (read timed out)"
     return text

@@ -113,11 +113,11 @@ def _proxy_url(setting: str) -> str:
 
     :raises ValueError: without the setting in its text, which may hold a password.
     """
-    for candidate in (setting, f"http://{setting}"):
-        try:
-            parts = urlsplit(candidate)
-            if parts.scheme in _SCHEMES and parts.hostname and parts.port != 0:
-                return candidate
-        except ValueError:
-            continue
+    url = setting if "://" in setting else f"http://{setting}"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in _SCHEMES and parts.hostname and parts.port != 0:
+            return url
+    except ValueError:
+        pass  # said below, without the library's text, which repeats the setting
     raise ValueError("invalid proxy address in the environment: check HTTP_PROXY and HTTPS_PROXY")

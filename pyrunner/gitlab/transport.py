@@ -33,6 +33,7 @@ from pyrunner.protocol.runner import user_agent
 CONNECTION_MAX_AGE: Final = 900.0
 
 _ERROR_BODY_LIMIT: Final = 1024 * 1024
+_MOST_REDIRECTS: Final = 10
 
 
 class Transport:
@@ -154,7 +155,7 @@ class Transport:
             _go_on(exchange)
             made += 1
             exchange.begin_attempt()
-            return self._follow(hop, call, exchange)
+            return self._follow(hop, call)
 
         def give_back(response: Response, wait: float) -> None:
             _discard(response)
@@ -184,33 +185,39 @@ class Transport:
             if self.observer is not None and call.retry:
                 self.observer.attempts_made(urlsplit(hop.url).path, hop.method, made)
 
-    def _follow(self, hop: Hop, call: Call, exchange: Exchange) -> Response:
+    def _follow(self, hop: Hop, call: Call) -> Response:
         """Make one request and follow its redirects, at most ten (6.6)."""
-        response = self._send(hop, call, exchange)
-        followed = 0
-        while call.follow_redirects and (following := next_hop(hop, response)) is not None:
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._send(hop, call)
+            try:
+                following = next_hop(hop, response) if call.follow_redirects else None
+            except ValueError:
+                response.close()
+                raise
+            if following is None:
+                return response
             _discard(response)
-            followed += 1
-            if followed > 10:
-                raise ValueError("stopped after 10 redirects")
             hop = following
-            response = self._send(hop, call, exchange)
-        return response
+        raise ValueError(f"stopped after {_MOST_REDIRECTS} redirects")
 
-    def _send(self, hop: Hop, call: Call, exchange: Exchange) -> Response:
+    def _send(self, hop: Hop, call: Call) -> Response:
         request = PreparedRequest()
-        body = hop.body() if callable(hop.body) else hop.body
-        # netrc is out of the question and cookies are none: only the URL's own user counts
-        request.prepare(method=hop.method, url=hop.url, headers=hop.headers, data=body)
-        proxy = self._proxies.for_url(hop.url)
-        with self._sessions.lease() as session:
-            return session.send(
-                request,
-                stream=True,
-                allow_redirects=False,
-                timeout=(CONNECT_TIMEOUT, call.read_timeout),
-                proxies={"all": proxy} if proxy else {},
-            )
+        # an iterator, whatever the factory returned: requests takes a list for form fields
+        body = iter(hop.body()) if callable(hop.body) else hop.body
+        try:
+            request.prepare(method=hop.method, url=hop.url, headers=hop.headers, data=body)
+            proxy = self._proxies.for_url(hop.url)
+            with self._sessions.lease() as session:
+                return session.send(
+                    request,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(CONNECT_TIMEOUT, call.read_timeout),
+                    proxies={"all": proxy} if proxy else {},
+                )
+        finally:
+            if (close := getattr(body, "close", None)) is not None:
+                close()  # an archive that nobody reads any more stops being made
 
 
 def _go_on(exchange: Exchange) -> None:

@@ -1,0 +1,1 @@
+"""The coordinator client, against a scripted server on loopback."""
