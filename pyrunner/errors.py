@@ -7,6 +7,7 @@
     ├── ConfigError               config.toml: carries path, line, column
     ├── PayloadError              a job payload that does not decode: carries the JSON path
     ├── JobDirError               a run directory that cannot be made or read
+    │   └── DiskFull              a job's output cannot be stored: no room left
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
     │   ├── ClientBuildError      no client can be built for this URL (result code -100)
     │   └── RequestCanceled       the call was given up because this process is stopping
@@ -63,6 +64,10 @@ class PayloadError(PyrunnerError):
 
 class JobDirError(PyrunnerError):
     """A run directory or control directory cannot be made, read or trusted."""
+
+
+class DiskFull(JobDirError):
+    """A job's output cannot be stored: the disk, a quota or a file size limit is full."""
 
 
 class CoordinatorError(PyrunnerError):

@@ -1,1 +1,1 @@
-"""From raw output to the trace: raw log, masking, time stamps, limit."""
+"""From a job's raw output to the trace that the coordinator gets (design R3, R6)."""
