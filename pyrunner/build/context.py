@@ -90,10 +90,11 @@ class BuildContext:
         )
 
     def variables_for(self, job_status: str) -> VariableSet:
-        """Return the variables with another ``CI_JOB_STATUS``: ``success``, ``failed``, ``canceled``, ``timedout``.
+        """Return the variables with another ``CI_JOB_STATUS``.
 
-        The stages from after_script on see it. Values that refer to it keep what they were expanded to,
-        and a variable of that name from the payload stays the last word.
+        It is ``success``, ``failed``, ``canceled`` or ``timedout``; the stages from after_script on see
+        it. Values that refer to it keep what they were expanded to, and a variable of that name from the
+        payload stays the last word.
         """
         if job_status == RUNNING:
             return self.variables
@@ -190,6 +191,7 @@ def _interpolated(record: JobRecord, job: Job, runner: RunnerConfig, traits: Exe
 def _check_shell(shell: str) -> None:
     if shell not in SHELLS:
         raise BuildError(
-            f"the shell {quoted(shell)} is not supported: set `shell` to {' or '.join(SHELLS)} in config.toml",
+            f"the shell {quoted(shell)} is not supported: "
+            f"set `shell` to {' or '.join(SHELLS)} in config.toml",
             FailureReason.CONFIGURATION_ERROR,
         )

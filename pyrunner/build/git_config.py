@@ -91,9 +91,9 @@ def _write_external_config(writer: BashWriter, context: BuildContext, path: Word
     if context.traits.shared:
         write_tls_config(writer, context, "-f", path)
     for replacement, original in context.remote.rewrites():
-        key = f"url.{replacement}.insteadOf"
-        pattern = f"^{_literal(original)}$"
-        writer.command("git", "config", "--file", path, "--replace-all", key, original, pattern)
+        # written by the shell itself: as arguments of git the token would show in the process list
+        section = f"[url {_in_quotes(replacement)}]"
+        writer.append_lines(path, section, f"\tinsteadOf = {_in_quotes(original)}")
     if context.features.on("FF_GIT_URLS_WITHOUT_TOKENS"):
         _write_credential_helper(writer, context, path)
 
@@ -112,6 +112,12 @@ def forget_credentials(writer: BashWriter, context: BuildContext) -> None:
     if remote.takes_credentials():
         request = f"url={remote.host()}\nusername={TOKEN_USER}"
         writer.pipe_best_effort(request, "git", "credential", "reject")
+
+
+def _in_quotes(text: str) -> str:
+    """Return ``text`` as git's config files quote it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _literal(text: str) -> str:

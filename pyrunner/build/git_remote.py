@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pyrunner.errors import PyrunnerError
 
-TOKEN_USER: Final = "gitlab-ci-token"
-_KEPT_IN_PASSWORD: Final = "$&+,;=-_.~"
+#: The user that a job token belongs to.
+TOKEN_USER: Final = "gitlab-ci-token"  # noqa: S105
+_UNESCAPED: Final = "$&+,;=-_.~"
 
 #: One rewrite: the URL with credentials, and the one it replaces.
 Rewrite = tuple[str, str]
@@ -123,7 +124,7 @@ class GitRemote:
             return parts if "@" in parts.netloc else parts._replace(netloc=f"git@{host}")
         if not self.authenticated:
             return without_user(parts)
-        password = quote(self.token, safe=_KEPT_IN_PASSWORD)
+        password = quote(self.token, safe=_UNESCAPED)
         return parts._replace(netloc=f"{TOKEN_USER}:{password}@{host}")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyrunner.build.context import BuildContext
 from pyrunner.config.model import RunnerConfig
 from pyrunner.jobdir.record import JobRecord
-from pyrunner.trace.masking import default_token_prefixes, mask_phrases
+from pyrunner.trace.masking import mask_phrases
 from pyrunner.trace.render import TraceOptions
+from pyrunner.trace.tokens import default_token_prefixes
 
 
 def trace_options(record: JobRecord, context: BuildContext | None) -> TraceOptions:

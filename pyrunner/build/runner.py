@@ -59,7 +59,8 @@ class BuildRunner:
         self.trace: JobTrace = stages.trace
         self.pause = pause
         self.timeout = float(context.job.timeout)
-        self._job_limits = StageLimits()
+        #: ``CI_JOB_STATUS`` of the stages from after_script on.
+        self._status = "running"
 
     def run(self) -> None:
         """Run the job; returns when it succeeded.
@@ -71,7 +72,6 @@ class BuildRunner:
             self.trace.plain(line)
         self.trace.close_writer()
         deadline = self.stages.once("job_deadline", lambda: time.time() + self.timeout)
-        self._job_limits = StageLimits({JOB: deadline}, cancelable=True)
         if self.context.setting_warnings:
             self.trace.warning("\n".join(self.context.setting_warnings))
         try:
@@ -114,8 +114,8 @@ class BuildRunner:
         ends = self.stages.once(f"{name}_deadline", lambda: time.time() + timeout)
         return StageLimits({JOB: deadline, name: ends}, cancelable=True)
 
-    def _stage(self, name: str, limits: StageLimits, job_status: str = "running") -> StageOutcome:
-        return self.stages.run(name, limits, job_status)
+    def _stage(self, name: str, limits: StageLimits) -> StageOutcome:
+        return self.stages.run(name, limits, self._status)
 
     @staticmethod
     def _check_limit(outcome: StageOutcome, name: str, timeout: float | None) -> None:
@@ -241,7 +241,8 @@ class BuildRunner:
         limits = StageLimits({JOB: deadline})
         ends = self.stages.once("after_script_deadline", lambda: time.time() + timeout)
         limits.deadlines[AFTER_SCRIPT] = ends
-        outcome = self._stage("after_script", limits, status_word(error))
+        self._status = status_word(error)
+        outcome = self._stage("after_script", limits)
         if outcome.stop is not None and outcome.error is None:
             return JobTimeout("context deadline exceeded")
         return outcome.error

@@ -64,8 +64,7 @@ class StageRunner:
         watch: Watch,
     ) -> None:
         self.context = context
-        #: Set once it is prepared.
-        self.executor: Executor | None = None
+        self._executor: Executor | None = None
         self.journal = journal
         self.trace = trace
         self.watch = watch
@@ -74,6 +73,17 @@ class StageRunner:
         self.cancel_stops_job = True
         #: Section name and resource use of each attempt that ran, in order.
         self.usages: list[tuple[str, ResourceUsage]] = []
+
+    @property
+    def executor(self) -> Executor:
+        """The prepared executor."""
+        if self._executor is None:
+            raise RuntimeError("no executor is prepared")
+        return self._executor
+
+    @executor.setter
+    def executor(self, executor: Executor) -> None:
+        self._executor = executor
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """Return the journaled value of ``key``, computing it the first time."""
@@ -89,7 +99,10 @@ class StageRunner:
         stop = self.raise_if_stopped(limits)
         if stop is not None:
             return StageOutcome(stop=stop)
-        script = stage_script(self.context, stage, job_status)
+        try:
+            script = stage_script(self.context, stage, job_status)
+        except PyrunnerError as error:
+            return StageOutcome(error)
         if script is None:
             return StageOutcome()
         self._number += 1

@@ -7,10 +7,10 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from pyrunner.errors import DiskFull
 from pyrunner.executors.base import ExitKind, ExitStatus, StageEnd, StageLimits, Stop, StopKind, Watch
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import WrapperPlan, read_exit, spawn_wrapper
@@ -18,7 +18,6 @@ from pyrunner.system.files import create_exclusive
 from pyrunner.system.lock import OpenFileLock, is_held
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import STDERR, STDOUT, RawLog
-from pyrunner.errors import DiskFull
 
 #: How long the output of processes that the script left behind is still collected, seconds.
 LEFTOVER_OUTPUT: Final = 1.0
@@ -55,14 +54,14 @@ class DurableProcess:
     _out: int = -1
     _err: int = -1
 
-    def start(self, plan: Callable[[], WrapperPlan]) -> None:
+    def start(self, plan: WrapperPlan) -> None:
         """Start the wrapper; its script begins as soon as it has claimed the attempt."""
         self.files.make_fifos()
         self._open_pipes()
         lock = OpenFileLock.take(self.files.lock)
         if lock is None:
             raise RuntimeError(f"{self.files.lock} is held by another wrapper")
-        spawn_wrapper(plan(), lock)
+        spawn_wrapper(plan, lock)
 
     def attach(self) -> bool:
         """Take up what a former supervisor started; False, and the attempt void, when it never began."""

@@ -11,7 +11,6 @@ from typing import Any, Final
 from pyrunner.errors import BuildError, PyrunnerError
 from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
 from pyrunner.executors.hostdirs import open_host_dirs
-from pyrunner.executors.loginenv import LoginEnvironment
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.tree import HostTree
@@ -19,13 +18,14 @@ from pyrunner.executors.wrapper import WrapperPlan
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.states import FailureReason
+from pyrunner.shells import login_dump
 from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.files import write_atomic
+from pyrunner.system.proctree import MARKER
 from pyrunner.trace.rawlog import RawLog
 
 #: Shells whose stage scripts can be written.
 SHELLS: Final = ("bash", "sh")
-MARKER: Final = "PYRUNNER_JOB"
 
 
 @dataclass
@@ -65,15 +65,17 @@ class ShellExecutor:
         write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
         group = JobCgroup.create(f"job-{self.record.business_id}-{self.record.job.id}-{files.key}")
         announce({"restart": restart, "cgroup": group.to_dict() if group is not None else None})
-        process = self._process(request, files, group)
-        process.start(lambda: self._plan(request, files, process.tree, group))
+        tree = self._tree(files, group)
+        process = DurableProcess(files, request.number, self.raw_log, tree, self.grace)
+        process.start(self._plan(request, files, tree, group))
         return process
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
         """Take up a stage by its identity; see the contract."""
         files = StageFiles.of(self.control, request.number, request.name, int(identity["restart"]))
         group = JobCgroup.from_dict(identity["cgroup"]) if identity.get("cgroup") else None
-        process = self._process(request, files, group)
+        tree = self._tree(files, group)
+        process = DurableProcess(files, request.number, self.raw_log, tree, self.grace)
         return process if process.attach() else None
 
     def failure_text(self, status: ExitStatus) -> str:
@@ -87,11 +89,11 @@ class ShellExecutor:
         for group in self._groups:
             group.remove()
 
-    def _process(self, request: StageRequest, files: StageFiles, group: JobCgroup | None) -> DurableProcess:
+    def _tree(self, files: StageFiles, group: JobCgroup | None) -> HostTree:
         tree = HostTree(group, self._marker(), files.claim, list(self._groups))
         if group is not None:
             self._groups.append(group)
-        return DurableProcess(files, request.number, self.raw_log, tree, self.grace)
+        return tree
 
     def _marker(self) -> str:
         return f"{self.record.business_id}-{self.record.job.id}-{self.record.received_at:.6f}"
@@ -101,16 +103,17 @@ class ShellExecutor:
     ) -> WrapperPlan:
         login = None
         if request.workspace and self.reuse_login:
-            login = LoginEnvironment.load(self.control)
-        environment = dict(os.environ) if login is None else dict(login.variables)
+            login = login_dump.load(self.control.login_environment)
+        environment = dict(os.environb) if login is None else dict(login.environment)
         if group is None:
-            environment[MARKER] = self._marker()
+            environment[MARKER.encode()] = self._marker().encode()
         return WrapperPlan(
             files=files,
             argv=self._command(login is None),
             environment=environment,
-            working_directory=self.record.working_directory if login is None else login.folder,
+            working_directory=os.fsencode(self.record.working_directory) if login is None else login.folder,
             umask=None if login is None else login.umask,
+            limits={} if login is None else login.limits,
             give_up_at=request.give_up_at,
             enter=_enter(group),
             kill=tree.kill,

@@ -43,10 +43,12 @@ class WrapperPlan:
 
     files: StageFiles
     argv: Sequence[str]
-    environment: Mapping[str, str]
-    working_directory: str
+    environment: Mapping[bytes, bytes]
+    working_directory: bytes
     #: None: as the supervisor has it.
     umask: int | None
+    #: ``RLIMIT_…`` to soft and hard limit, None is unlimited; what is not named stays.
+    limits: Mapping[str, tuple[int | None, int | None]]
     #: Wall-clock time after which the wrapper kills the stage by itself.
     give_up_at: float
     #: Called in the stage's process before it becomes the shell: enters the cgroup.
@@ -151,6 +153,7 @@ def _start(plan: WrapperPlan, out: int, err: int) -> subprocess.Popen[bytes]:
             signal.signal(ignored, signal.SIG_DFL)
         plan.enter()
         reset_oom_score()
+        _set_limits(plan.limits)
 
     with plan.files.script.open("rb") as script:
         return subprocess.Popen(
@@ -162,8 +165,16 @@ def _start(plan: WrapperPlan, out: int, err: int) -> subprocess.Popen[bytes]:
             cwd=plan.working_directory or None,
             umask=-1 if plan.umask is None else plan.umask,
             start_new_session=True,
-            preexec_fn=prepare,  # noqa: PLW1509 - single-threaded
+            preexec_fn=prepare,
         )
+
+
+def _set_limits(limits: Mapping[str, tuple[int | None, int | None]]) -> None:
+    for name, (soft, hard) in limits.items():
+        values = tuple(resource.RLIM_INFINITY if one is None else one for one in (soft, hard))
+        # A limit that was lowered for good elsewhere cannot be raised: then it stays as it is.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(getattr(resource, name), (values[0], values[1]))
 
 
 def _start_error(error: OSError, program: str) -> str:

@@ -14,6 +14,8 @@ exit.<key>          wrapper      how the stage ended
 drained.<key>       supervisor   all output of the stage is in raw.log
 out.<key>,err.<key> wrapper      FIFOs of the stage's output
 wlock.<key>         wrapper      lock: held while the wrapper lives
+login.env           prepare_     environment, umask, folder and limits of the login shell
+                    script
 raw.log, raw.idx    supervisor   output as it came, and when from which stream
 trace.log           supervisor   masked, stamped, limited: what the coordinator gets
 overflow.log        supervisor   what the limit kept out of trace.log
@@ -120,6 +122,11 @@ class ControlDir:
         """The supervisor's own log; no secrets."""
         return self.path / "supervisor.log"
 
+    @property
+    def login_environment(self) -> Path:
+        """What prepare_script's login shell set up (:mod:`pyrunner.shells.login_dump`); holds secrets."""
+        return self.path / "login.env"
+
     def durable_trace_size(self) -> int:
         """Return how many bytes of the trace may be shipped (design R6)."""
         try:
@@ -137,7 +144,7 @@ class ControlDir:
 
     def drop_working_files(self) -> None:
         """Remove what is only needed until the trace is complete: raw log, scripts, FIFOs (design R10)."""
-        for pattern in ("raw.*", "claim.*", "exit.*", "drained.*", "out.*", "err.*", "wlock.*"):
+        for pattern in ("raw.*", "claim.*", "exit.*", "drained.*", "out.*", "err.*", "wlock.*", "login.env*"):
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
         shutil.rmtree(self.scripts, ignore_errors=True)

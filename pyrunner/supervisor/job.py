@@ -11,12 +11,11 @@ from pyrunner.build.context import BuildContext
 from pyrunner.build.jobtrace import JobTrace
 from pyrunner.build.masks import trace_options
 from pyrunner.build.outcome import final_line, result_of
-from pyrunner.build.payload_check import check_payload
+from pyrunner.build.payload_check import UNSUPPORTED_OPTIONS_EXIT_CODE, payload_error
 from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
 from pyrunner.errors import PyrunnerError
 from pyrunner.executors.base import Executor
-from pyrunner.executors.loginenv import login_dump
 from pyrunner.executors.shell import ShellExecutor
 from pyrunner.executors.traits import SHELL_TRAITS
 from pyrunner.jobdir.control import ControlDir
@@ -29,9 +28,6 @@ from pyrunner.trace.rawlog import RawLog
 from pyrunner.trace.render import TraceOptions
 
 logger = logging.getLogger(__name__)
-
-#: Exit code reported for a payload that asks for what this executor cannot do (runner-api.md 5.1).
-_UNSUPPORTED_EXIT_CODE = 3
 
 
 @dataclass
@@ -46,7 +42,7 @@ class SupervisedJob:
 
     def __post_init__(self) -> None:
         try:
-            dump = None if self.record.user else str(login_dump(self.control))
+            dump = None if self.record.user else str(self.control.login_environment)
             self._context = BuildContext.create(self.record, SHELL_TRAITS, dump)
         except PyrunnerError as error:
             self._context_error = error
@@ -79,7 +75,7 @@ class SupervisedJob:
             BuildRunner(context, make_executor, stages, watch.pause).run()
         except PyrunnerError as failure:
             error = failure
-        except Exception as crash:  # noqa: BLE001 - a bug of ours must still end the job, and say so
+        except Exception as crash:
             logger.exception("the supervisor crashed")
             error = PyrunnerError(f"panic: {crash}")
         finally:
@@ -100,7 +96,7 @@ class SupervisedJob:
         """Return how a job ends that cannot be begun (job-execution.md 1.1 step 0)."""
         text, code = self.record.refusal, 0
         if not text and self._context is not None:
-            text, code = check_payload(self._context.job, self.record.runner.get("executor", "")) or "", _UNSUPPORTED_EXIT_CODE
+            text, code = payload_error(self._context.job) or "", UNSUPPORTED_OPTIONS_EXIT_CODE
         if not text:
             return None
         return JobResult(JobState.FAILED, FailureReason.SYSTEM_FAILURE, code, text, reason_is_final=True)

@@ -14,7 +14,8 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 def store_stats(path: Path, usages: list[tuple[str, ResourceUsage]], started: float, ended: float) -> None:
     """Write the resource use of each stage attempt and of the whole job."""
     stages: list[dict[str, Any]] = [{"stage": name, **usage.to_dict()} for name, usage in usages]
-    write_json(path, {"started_at": started, "ended_at": ended, "stages": stages, "job": total(usages).to_dict()})
+    job = total(usages).to_dict()
+    write_json(path, {"started_at": started, "ended_at": ended, "stages": stages, "job": job})
 
 
 def total(usages: list[tuple[str, ResourceUsage]]) -> ResourceUsage:
@@ -27,8 +28,7 @@ def total(usages: list[tuple[str, ResourceUsage]]) -> ResourceUsage:
 
 def usage_lines(usages: list[tuple[str, ResourceUsage]]) -> list[str]:
     """Return the lines of the closing section: one a stage, and the job's."""
-    rows = [(name, usage) for name, usage in usages]
-    rows.append(("job", total(usages)))
+    rows = [*usages, ("job", total(usages))]
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {_figures(usage)}" for name, usage in rows]
 

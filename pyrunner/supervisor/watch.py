@@ -24,6 +24,8 @@ BLIND_TICK: Final = 0.05
 #: Seconds between renderings, and between checkpoints (which sync to disk), of a busy trace.
 RENDER_EVERY: Final = 0.1
 CHECKPOINT_EVERY: Final = 1.0
+#: Bytes rendered before orders and output get their turn again.
+RENDER_BUDGET: Final = 4 * 1024 * 1024
 
 _STOPS: Final = (
     (Order.ABORT, StopKind.ABORT),
@@ -102,8 +104,8 @@ class SupervisorWatch:
 
     def _advance_trace(self, now: float) -> None:
         if now >= self._render_at:
-            self._render_at = now + RENDER_EVERY
-            self.renderer.advance()
+            more = self.renderer.advance(RENDER_BUDGET)
+            self._render_at = now if more else now + RENDER_EVERY
             if now >= self._checkpoint_at and self.renderer.unsynced:
                 self._checkpoint_at = now + CHECKPOINT_EVERY
                 self.renderer.checkpoint()
