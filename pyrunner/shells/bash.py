@@ -223,6 +223,11 @@ class BashWriter:
             self.command("chmod", "-R", "u+rwX", path)
         self.command("rm", "-r", "-f", path)
 
+    def append_lines(self, path: Word, *lines: str) -> None:
+        """Append lines to a file without starting a process."""
+        self.line(f"printf '%s\\n' {self._command(lines)} >> {self._word(path)}")
+        self._check()
+
     def remove_file(self, path: Word) -> None:
         """Remove a file that may be missing."""
         self.command("rm", "-f", path)
