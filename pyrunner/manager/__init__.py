@@ -1,1 +1,1 @@
-"""The runner manager: polls, gives jobs to slots, starts supervisors, ships trace and state."""
+"""The runner manager: asks for jobs, gives them to slots, starts supervisors, ships traces and results."""
