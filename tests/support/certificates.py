@@ -1,0 +1,70 @@
+"""Certificates for tests, made with the openssl command: an authority, a server, a client."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Paths of PEM files below one folder."""
+
+    ca: Path
+    server: Path
+    server_key: Path
+    client: Path
+    client_key: Path
+
+    def server_context(self, client_needed: bool = False) -> ssl.SSLContext:
+        """Return the server's half of TLS on 127.0.0.1."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server, self.server_key)
+        if client_needed:
+            context.load_verify_locations(self.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+def make_certificates(folder: Path) -> Certificates:
+    """Make an authority, a server certificate for 127.0.0.1 and a client certificate.
+
+    The test is skipped where there is no openssl command.
+    """
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command to make certificates")
+    folder.mkdir(parents=True, exist_ok=True)
+    ca = folder / "ca.pem"
+    authority = ["-keyout", str(folder / "ca.key"), "-out", str(ca), "-subj", "/CN=Test authority"]
+    _new_key_and("-x509", *authority, "-addext", "keyUsage=critical,keyCertSign", "-days", "2")
+    server, server_key = _signed(folder, "server", "subjectAltName=IP:127.0.0.1")
+    client, client_key = _signed(folder, "client", "extendedKeyUsage=clientAuth")
+    return Certificates(ca, server, server_key, client, client_key)
+
+
+def _signed(folder: Path, name: str, extension: str) -> tuple[Path, Path]:
+    key, request, certificate = (folder / f"{name}.{suffix}" for suffix in ("key", "csr", "pem"))
+    _new_key_and("-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}")
+    extensions = folder / f"{name}.ext"
+    extensions.write_text(extension + "\n")
+    _openssl(
+        *("x509", "-req", "-in", str(request), "-out", str(certificate), "-days", "2"),
+        *("-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial"),
+        *("-extfile", str(extensions)),
+    )
+    return certificate, key
+
+
+def _new_key_and(*arguments: str) -> None:
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    _openssl("req", *curve, *arguments)
+
+
+def _openssl(*arguments: str) -> None:
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
