@@ -88,7 +88,8 @@ class ConfigFile:
 
 def credentials_key(runner: RunnerConfig) -> tuple[object, ...]:
     """Return what makes two entries one runner: all that it shows the coordinator (2.4)."""
-    return (runner.url, runner.id, runner.token, runner.tls_ca_file, runner.tls_cert_file, runner.tls_key_file)
+    files = (runner.tls_ca_file, runner.tls_cert_file, runner.tls_key_file)
+    return (runner.url, runner.id, runner.token, *files)
 
 
 def same_runner(runner: RunnerConfig, other: RunnerConfig) -> bool:
