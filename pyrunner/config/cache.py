@@ -10,9 +10,9 @@ DEFAULT_STORAGE_DOMAIN: Final = "blob.core.windows.net"
 DEFAULT_ASSUME_ROLE_MAX_CONCURRENCY: Final = 5
 
 
-def _key(toml: str, default: Any) -> Any:
-    """Return a field whose key in the file is ``toml``."""
-    return field(default=default, metadata={"toml": toml})
+def _key(toml: str, default: Any, always: bool = False) -> Any:
+    """Return a field whose key in the file is ``toml``; ``always``: written even at its default."""
+    return field(default=default, metadata={"toml": toml, "always": always})
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class S3Cache:
     role_arn: str = _key("RoleARN", "")
     upload_role_arn: str = _key("UploadRoleARN", "")
     #: 0 means 5, -1 no limit.
-    assume_role_max_concurrency: int = _key("AssumeRoleMaxConcurrency", 0)
+    assume_role_max_concurrency: int = _key("AssumeRoleMaxConcurrency", 0, always=True)
     disable_assume_role_credentials_caching: bool = _key("DisableAssumeRoleCredentialsCaching", False)
 
     @property
@@ -82,7 +82,7 @@ class CacheConfig:
     path: str = _key("Path", "")
     shared: bool = _key("Shared", False)
     #: Bytes; 0: no limit.
-    max_uploaded_archive_size: int = _key("MaxUploadedArchiveSize", 0)
+    max_uploaded_archive_size: int = _key("MaxUploadedArchiveSize", 0, always=True)
     s3: S3Cache | None = None
     gcs: GCSCache | None = None
     azure: AzureCache | None = None

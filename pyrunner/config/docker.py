@@ -31,27 +31,16 @@ class DockerConfig:
     """The docker executor's settings; strings are as written, empty where the file has no value.
 
     Sizes such as ``memory`` and numbers such as ``cpus`` are text in the file, and are checked by
-    the executor when a job runs, as gitlab-runner does (1.7).
+    the executor when a job runs, as gitlab-runner does (1.7). The order is the one in which
+    gitlab-runner writes them, and ``always`` marks what it writes even at its default (1.17).
     """
 
-    # the engine
     host: str = ""
     tls_cert_path: str = ""
-    tls_verify: bool = False
-
-    # images
-    image: str = ""
-    allowed_images: list[str] = field(default_factory=list)
-    allowed_services: list[str] = field(default_factory=list)
-    pull_policy: StringOrList = field(default_factory=list)
-    allowed_pull_policies: list[str] = field(default_factory=list)
-    helper_image: str = ""
-    helper_image_flavor: str = ""
-
-    # build and helper containers
+    tls_verify: bool = field(default=False, metadata={"always": True})
     hostname: str = ""
+    image: str = field(default="", metadata={"always": True})
     runtime: str = ""
-    isolation: str = ""
     memory: str = ""
     memory_swap: str = ""
     memory_reservation: str = ""
@@ -60,62 +49,42 @@ class DockerConfig:
     cpuset_mems: str = ""
     cpus: str = ""
     cpu_shares: int = 0
-    oom_kill_disable: bool = False
-    oom_score_adjust: int = 0
-    #: Bytes; 0: the engine's default.
-    shm_size: int = 0
-    tmpfs: dict[str, str] = field(default_factory=dict)
-    sysctls: dict[str, str] = field(default_factory=dict)
-    ulimit: dict[str, str] = field(default_factory=dict)
-    log_options: dict[str, str] = field(default_factory=dict)
-    container_labels: dict[str, str] = field(default_factory=dict)
-    gpus: str = ""
-    devices: list[str] = field(default_factory=list)
-    device_cgroup_rules: list[str] = field(default_factory=list)
-
-    # rights
-    privileged: bool = False
+    dns: list[str] = field(default_factory=list)
+    dns_search: list[str] = field(default_factory=list)
+    privileged: bool = field(default=False, metadata={"always": True})
     #: None means as ``privileged``.
     services_privileged: bool | None = None
-    allowed_privileged_images: list[str] = field(default_factory=list)
-    allowed_privileged_services: list[str] = field(default_factory=list)
-    disable_entrypoint_overwrite: bool = False
+    disable_entrypoint_overwrite: bool = field(default=False, metadata={"always": True})
     user: str = ""
     allowed_users: list[str] = field(default_factory=list)
     group_add: list[str] = field(default_factory=list)
     userns_mode: str = ""
     cap_add: list[str] = field(default_factory=list)
     cap_drop: list[str] = field(default_factory=list)
+    oom_kill_disable: bool = field(default=False, metadata={"always": True})
+    oom_score_adjust: int = 0
     security_opt: list[str] = field(default_factory=list)
     services_security_opt: list[str] = field(default_factory=list)
-
-    # volumes
+    devices: list[str] = field(default_factory=list)
+    device_cgroup_rules: list[str] = field(default_factory=list)
+    gpus: str = ""
+    services_devices: dict[str, list[str]] = field(default_factory=dict)
+    disable_cache: bool = field(default=False, metadata={"always": True})
     volumes: list[str] = field(default_factory=list)
-    volume_keep: bool = False
+    volume_keep: bool = field(default=False, metadata={"always": True})
     volume_driver: str = ""
     volume_driver_ops: dict[str, str] = field(default_factory=dict)
-    volumes_from: list[str] = field(default_factory=list)
     cache_dir: str = ""
-    disable_cache: bool = False
-
-    # network
-    dns: list[str] = field(default_factory=list)
-    dns_search: list[str] = field(default_factory=list)
     extra_hosts: list[str] = field(default_factory=list)
-    links: list[str] = field(default_factory=list)
+    volumes_from: list[str] = field(default_factory=list)
     network_mode: str = ""
-    enable_ipv6: bool = False
-    network_mtu: int = 0
     pid_mode: str = ""
     ipcmode: str = ""
     mac_address: str = ""
-
-    # services
+    links: list[str] = field(default_factory=list)
     services: list[DockerService] = field(default_factory=list)
     #: None and negative: no limit.
     services_limit: int | None = None
-    services_devices: dict[str, list[str]] = field(default_factory=dict)
-    services_tmpfs: dict[str, str] = field(default_factory=dict)
     service_memory: str = ""
     service_memory_swap: str = ""
     service_memory_reservation: str = ""
@@ -127,6 +96,25 @@ class DockerConfig:
     service_gpus: str = ""
     #: Seconds; see :attr:`effective_wait_for_services_timeout`.
     wait_for_services_timeout: int = 0
+    allowed_images: list[str] = field(default_factory=list)
+    allowed_privileged_images: list[str] = field(default_factory=list)
+    allowed_privileged_services: list[str] = field(default_factory=list)
+    allowed_pull_policies: list[str] = field(default_factory=list)
+    allowed_services: list[str] = field(default_factory=list)
+    pull_policy: StringOrList = field(default_factory=list)
+    isolation: str = ""
+    #: Bytes; 0: the engine's default.
+    shm_size: int = field(default=0, metadata={"always": True})
+    tmpfs: dict[str, str] = field(default_factory=dict)
+    services_tmpfs: dict[str, str] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    helper_image: str = ""
+    helper_image_flavor: str = ""
+    container_labels: dict[str, str] = field(default_factory=dict)
+    enable_ipv6: bool = False
+    ulimit: dict[str, str] = field(default_factory=dict)
+    network_mtu: int = field(default=0, metadata={"always": True})
+    log_options: dict[str, str] = field(default_factory=dict)
 
     @property
     def effective_pull_policy(self) -> list[str]:

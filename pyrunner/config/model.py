@@ -2,8 +2,9 @@
 
 Attribute names are the keys of the file with ``-`` as ``_``. A three-state boolean is None where the
 file does not have it; durations are seconds, None where absent. Values are as written; what a job
-or a loop acts on is in the ``effective_…`` properties. Objects never change: a reload makes new
-ones, and a running job keeps the one it was started with.
+or a loop acts on is in the ``effective_…`` properties. Fields stand in the order in which
+gitlab-runner writes them; ``always`` marks what it writes even at its default (1.17). Objects never
+change: a reload makes new ones, and a running job keeps the one it was started with.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _TIMES: Final = frozenset({"token_obtained_at", "token_expires_at"})
 class RunnerConfig:
     """One ``[[runners]]`` entry (1.5), url and token expanded, global labels merged in."""
 
-    name: str = ""
+    name: str = field(default="", metadata={"always": True})
     limit: int = 0
     #: KiB, as written; see :attr:`effective_output_limit`.
     output_limit: int = 0
@@ -60,22 +61,22 @@ class RunnerConfig:
     job_status_final_update_retry_limit: int = 0
 
     # credentials
-    url: str = ""
-    id: int = 0
-    token: str = ""
-    token_obtained_at: datetime = ZERO_TIME
-    token_expires_at: datetime = ZERO_TIME
+    url: str = field(default="", metadata={"always": True})
+    id: int = field(default=0, metadata={"always": True})
+    token: str = field(default="", metadata={"always": True})
+    token_obtained_at: datetime = field(default=ZERO_TIME, metadata={"always": True})
+    token_expires_at: datetime = field(default=ZERO_TIME, metadata={"always": True})
     tls_ca_file: str = field(default="", metadata={"toml": "tls-ca-file"})
     tls_cert_file: str = field(default="", metadata={"toml": "tls-cert-file"})
     tls_key_file: str = field(default="", metadata={"toml": "tls-key-file"})
 
     # how jobs run
-    executor: str = ""
-    shell: str = ""
+    executor: str = field(default="", metadata={"always": True})
     builds_dir: str = ""
     cache_dir: str = ""
     clone_url: str = ""
     environment: list[str] = field(default_factory=list)
+    proxy_exec: bool | None = None
     pre_get_sources_script: str = ""
     post_get_sources_script: str = ""
     pre_build_script: str = ""
@@ -85,21 +86,20 @@ class RunnerConfig:
     debug_trace_disabled: bool = False
     safe_directory_checkout: bool | None = None
     clean_git_config: bool | None = None
-    proxy_exec: bool | None = None
-    step_runner_image: str = ""
+    shell: str = ""
     use_slot_cgroups: bool = False
     slot_cgroup_template: str = ""
+    step_runner_image: str = ""
+
     #: Global labels with this runner's own over them.
     labels: dict[str, str] = field(default_factory=dict)
-    feature_flags: dict[str, bool] = field(default_factory=dict)
-
-    # tables
     custom_build_dir: CustomBuildDir = field(default_factory=CustomBuildDir)
-    artifact: Artifact = field(default_factory=Artifact)
     cache: CacheConfig = field(default_factory=CacheConfig)
+    artifact: Artifact = field(default_factory=Artifact)
+    feature_flags: dict[str, bool] = field(default_factory=dict)
     monitoring: Monitoring | None = None
-    docker: DockerConfig | None = None
     ssh: SSHConfig | None = None
+    docker: DockerConfig | None = None
     custom: CustomExecutor | None = None
     tristan: Tristan = field(default_factory=Tristan)
 

@@ -99,7 +99,7 @@ class CustomExecutor:
     prepare_exec: str = ""
     prepare_args: list[str] = field(default_factory=list)
     prepare_exec_timeout: int | None = None
-    run_exec: str = ""
+    run_exec: str = field(default="", metadata={"always": True})
     run_args: list[str] = field(default_factory=list)
     cleanup_exec: str = ""
     cleanup_args: list[str] = field(default_factory=list)

@@ -1,0 +1,32 @@
+"""Sizes in [runners.tristan]."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyrunner.config.sizes import parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("512", 512),
+        ("512b", 512),
+        ("200GB", 200 * 10**9),
+        ("50GiB", 50 * 2**30),
+        ("10g", 10 * 2**30),
+        ("1.5 kB", 1500),
+        (" 1TiB ", 2**40),
+    ],
+)
+def test_units(text: str, size: int) -> None:
+    """GB counts in thousands; GiB and a bare letter in 1024s."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1 G B", "1XB", "1ib", "0x10", "١GB"])
+def test_refuses_what_is_no_size(text: str) -> None:
+    """The error quotes the text and shows the form."""
+    with pytest.raises(ValueError, match="200GB"):
+        parse_size(text)
