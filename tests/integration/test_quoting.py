@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 SHELLS = [("bash", quote_ansi_c), ("bash", quote_posix), ("dash", quote_posix)]
 TEXTS = st.lists(
     st.one_of(
-        st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
         st.text("'\"\\$`!{}()[];&|<>*?~#= \n\t\r\x1bab%", max_size=40),
     ),
     min_size=1,
