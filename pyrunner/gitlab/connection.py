@@ -128,6 +128,14 @@ class _PlainConnection(HTTPConnection):
     """A connection that belongs to an exchange while it is used."""
 
     chain: tuple[bytes, ...] = ()
+    _connecting = False
+
+    def connect(self) -> None:
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
 
     def send(self, data: Any) -> None:
         exchange = _exchange.get()
@@ -136,8 +144,9 @@ class _PlainConnection(HTTPConnection):
         if exchange is not None and self.sock is not None:
             exchange.attach(self.sock)
             exchange.chain = self.chain
-            # urllib3 leaves the connect timeout on while sending: too short for a slow uplink
-            self.sock.settimeout(exchange.read_timeout)
+            if not self._connecting:  # what is said to a proxy belongs to connecting
+                # urllib3 leaves the connect timeout on while sending: too short for a slow uplink
+                self.sock.settimeout(exchange.read_timeout)
         super().send(data)
 
     def getresponse(self) -> Any:

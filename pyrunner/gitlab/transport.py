@@ -132,7 +132,7 @@ class Transport:
 
     def tls_data(self, reply: Reply) -> TlsData:
         """Return the TLS material for a job that came with ``reply`` (6.4)."""
-        if not self._base.startswith("https:"):
+        if urlsplit(self._base).scheme != "https":
             return TlsData()
         cert, key = self.files.client_certificate()
         return TlsData(self._sessions.ca_data() or chain_as_pem(reply.chain), cert, key)

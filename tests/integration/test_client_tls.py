@@ -14,7 +14,8 @@ from pyrunner.gitlab.credentials import RunnerCredentials
 from pyrunner.gitlab.jobs import request_job
 from pyrunner.gitlab.transport import Transport
 from pyrunner.protocol.runner import runner_info
-from tests.support.certificates import Certificates, make_certificates
+from tests.support.certificates import OTHER_HOST, Certificates, make_certificates
+from tests.support.connect_proxy import ConnectProxy
 from tests.support.http_script import ScriptedServer
 
 pytestmark = pytest.mark.integration
@@ -134,3 +135,32 @@ def test_a_changed_ca_file_is_noticed(certificates: Certificates, tmp_path: Path
         with pytest.raises(CoordinatorError):
             transport.call(GET)
         transport.close()
+
+
+def test_a_proxy_tunnels_tls(certificates: Certificates) -> None:
+    """HTTPS_PROXY gets its own credentials and a CONNECT; the rest is the coordinator's (6.5)."""
+    with ScriptedServer(certificates.server_context()) as server, ConnectProxy(server.port) as proxy:
+        server.answer(201, json={"id": 1, "token": "t"}, times=2)
+        credentials = RunnerCredentials(
+            f"https://{OTHER_HOST}:8443", "glrt-x", tls_ca_file=str(certificates.ca)
+        )
+        environment = {"HTTPS_PROXY": f"http://user:secret@127.0.0.1:{proxy.port}"}
+        transport = Transport(credentials, environment=environment)
+        for _ in range(2):
+            outcome = request_job(transport, runner_info("shell", "bash"), "s_0123456789ab")
+            assert outcome.status == 201
+        transport.close()
+        (asked,) = proxy.requests
+        assert asked.startswith(f"CONNECT {OTHER_HOST}:8443 HTTP/1.")
+        assert "Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=" in asked
+        assert "proxy-authorization" not in server.requests[0].header_names
+
+
+def test_a_proxy_does_not_replace_trust(certificates: Certificates) -> None:
+    """Through a proxy, too, an unknown authority is refused."""
+    with ScriptedServer(certificates.server_context()) as server, ConnectProxy(server.port) as proxy:
+        environment = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+        transport = Transport(RunnerCredentials(f"https://{OTHER_HOST}", "glrt-x"), environment=environment)
+        with pytest.raises(CoordinatorError, match="certificate verify failed"):
+            transport.call(GET)
+        assert server.requests == []

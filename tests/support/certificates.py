@@ -7,8 +7,12 @@ import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+#: A name that no name service knows; the server's certificate is valid for it too.
+OTHER_HOST: Final = "gitlab.invalid"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
-    """Make an authority, a server certificate for 127.0.0.1 and a client certificate.
+    """Make an authority, a server certificate for 127.0.0.1 and OTHER_HOST, and a client certificate.
 
     The test is skipped where there is no openssl command.
     """
@@ -42,7 +46,7 @@ def make_certificates(folder: Path) -> Certificates:
     ca = folder / "ca.pem"
     authority = ["-keyout", str(folder / "ca.key"), "-out", str(ca), "-subj", "/CN=Test authority"]
     _new_key_and("-x509", *authority, "-addext", "keyUsage=critical,keyCertSign", "-days", "2")
-    server, server_key = _signed(folder, "server", "subjectAltName=IP:127.0.0.1")
+    server, server_key = _signed(folder, "server", f"subjectAltName=IP:127.0.0.1,DNS:{OTHER_HOST}")
     client, client_key = _signed(folder, "client", "extendedKeyUsage=clientAuth")
     return Certificates(ca, server, server_key, client, client_key)
 
