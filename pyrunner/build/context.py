@@ -19,11 +19,22 @@ from pyrunner.executors.traits import ExecutorTraits
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.job import Job
 from pyrunner.protocol.states import FailureReason
-from pyrunner.protocol.variables import Variable, VariableSet
+from pyrunner.protocol.variables import Variable, VariableSet, is_file_name
 from pyrunner.system.golang import quoted
 
 #: Shells that stage scripts can be written for.
 SHELLS: Final = ("bash", "sh")
+
+
+class PrepareRefused(BuildError):
+    """No executor can be prepared for this job.
+
+    :param context: good for header, warnings, trace options and masks; it has no folders, hence no scripts.
+    """
+
+    def __init__(self, cause: BuildError, context: BuildContext) -> None:
+        super().__init__(str(cause), cause.failure_reason, cause.exit_code)
+        self.context = context
 
 
 @dataclass(frozen=True)
@@ -54,27 +65,23 @@ class BuildContext:
     def create(cls, record: JobRecord, traits: ExecutorTraits, login_dump: str | None = None) -> BuildContext:
         """Work out everything from the job record.
 
-        :raises BuildError: a configuration or payload that cannot be run, with the reason to report.
+        :raises PrepareRefused: found when the executor is prepared, header and warnings being out.
+        :raises BuildError: job inputs that cannot be interpolated: nothing is printed before.
         :raises PayloadError: a payload that does not decode.
         """
         runner = RunnerConfig.from_dict(record.runner)
-        _check_shell(runner.shell or traits.default_shell)
-        sent = record.job
-        job = _interpolated(record, sent, runner, traits)
-        if job.secrets:
-            raise BuildError(
-                "the job needs `secrets:` from an external provider, and no secrets resolver is available "
-                "in this version: pass the values as masked CI/CD variables",
-                FailureReason.CONFIGURATION_ERROR,
-            )
+        job = _interpolated(record, record.job, runner, traits)
         sources = _sources(record, job, runner, traits)
-        places = find_places(record, job, runner, traits, sources)
+        places, refusal = JobPlaces(), _refusal(job, runner, traits)
+        if refusal is None:
+            try:
+                places = find_places(record, job, runner, traits, sources)
+            except BuildError as error:
+                refusal = error
         resolution = sources.for_resolution(places)
         settings, warnings = read_settings(resolution, job, runner.debug_trace_disabled)
         features, flag_warnings = resolve_features(runner.feature_flags, resolution)
-        variables = sources.all_variables(places, features)
-        variables.check_file_names()
-        return cls(
+        context = cls(
             record=record,
             job=job,
             runner=runner,
@@ -82,12 +89,15 @@ class BuildContext:
             features=features,
             settings=settings,
             setting_warnings=[*warnings, *flag_warnings, *flag_warnings],
-            variables=variables,
+            variables=sources.all_variables(places, features),
             sources=sources,
             places=places,
             host_name=socket.gethostname() if traits.shows_host_name else "",
             login_dump=login_dump,
         )
+        if refusal is not None:
+            raise PrepareRefused(refusal, context)
+        return context
 
     def variables_for(self, job_status: str) -> VariableSet:
         """Return the variables with another ``CI_JOB_STATUS``.
@@ -188,10 +198,25 @@ def _interpolated(record: JobRecord, job: Job, runner: RunnerConfig, traits: Exe
     return interpolate_inputs(job) if features.on("FF_ENABLE_JOB_INPUTS_INTERPOLATION") else job
 
 
-def _check_shell(shell: str) -> None:
+def _refusal(job: Job, runner: RunnerConfig, traits: ExecutorTraits) -> BuildError | None:
+    """Return why no executor can be prepared for this job, as far as folders do not matter."""
+    shell = runner.shell or traits.default_shell
     if shell not in SHELLS:
-        raise BuildError(
+        return BuildError(
             f"the shell {quoted(shell)} is not supported: "
             f"set `shell` to {' or '.join(SHELLS)} in config.toml",
             FailureReason.CONFIGURATION_ERROR,
         )
+    if job.secrets:
+        return BuildError(
+            "the job needs `secrets:` from an external provider, and no secrets resolver is available "
+            "in this version: pass the values as masked CI/CD variables",
+            FailureReason.CONFIGURATION_ERROR,
+        )
+    hostile = next((one.key for one in job.variables if one.file and not is_file_name(one.key)), None)
+    if hostile is not None:
+        return BuildError(
+            f"the file variable {quoted(hostile)} cannot be a file of that name: rename the variable",
+            FailureReason.CONFIGURATION_ERROR,
+        )
+    return None

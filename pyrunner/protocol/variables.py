@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pyrunner.errors import BuildError
 from pyrunner.protocol.job import JobVariable
-from pyrunner.protocol.states import FailureReason
 
 #: Names the folder of file variables; part of the list itself (3.2 #11).
 TEMPORARY_DIR_KEY: Final = "RUNNER_TEMP_PROJECT_DIR"
@@ -131,23 +129,12 @@ class VariableSet:
             return parsed
         return bool(re.fullmatch(r"[+]?0*1", text))
 
-    def check_file_names(self) -> None:
-        """Refuse a file variable that would be written outside the temp dir.
-
-        gitlab-runner writes it wherever the name leads; names that stay inside work as they do there.
-
-        :raises BuildError: naming the variable.
-        """
-        for one in self._variables:
-            if one.file and not is_file_name(one.key):
-                raise BuildError(
-                    f"the file variable {one.key!r} cannot be a file of that name: rename the variable",
-                    FailureReason.CONFIGURATION_ERROR,
-                )
-
 
 def is_file_name(key: str) -> bool:
-    """Tell whether ``key`` names a file inside a folder rather than a path somewhere else."""
+    """Tell whether a file variable of this name stays inside the temp dir.
+
+    gitlab-runner writes it wherever the name leads; here such a name is refused.
+    """
     return key not in ("", ".", "..") and "/" not in key and "\0" not in key
 
 

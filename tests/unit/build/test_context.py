@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pyrunner.build.context import PrepareRefused
+from pyrunner.build.header import header_lines
 from pyrunner.errors import BuildError
 from pyrunner.jobdir.record import TLSData
 from pyrunner.protocol.feature_flags import FLAGS
@@ -182,9 +184,31 @@ def test_secrets_are_refused_before_anything_runs() -> None:
     assert "secrets" in failure(job=payload(secrets={"PASSWORD": {"vault": {}}}))
 
 
-def test_a_hostile_file_variable_is_refused() -> None:
-    """Before any script could write it."""
-    assert "'../x'" in failure(job=payload(variables=[variable("../x", "v", file=True)]))
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", ""])
+def test_a_hostile_file_variable_is_refused(name: str) -> None:
+    """Before any script could write it, by name and without its content; plain ones are free."""
+    text = failure(job=payload(variables=[variable(name, "content", file=True)]))
+    assert f'"{name}"' in text
+    assert "content" not in text
+    build_context(job=payload(variables=[variable(name, "content")]))
+
+
+def test_a_refusal_comes_with_all_that_the_trace_needs() -> None:
+    """Header, warnings and masks are upstream's; the message itself may show a secret otherwise."""
+    job = payload(
+        variables=[
+            variable("SECRET", "hidden", masked=True),
+            variable("GIT_CLONE_PATH", "/$SECRET"),
+            variable("GIT_CHECKOUT", "no"),
+        ]
+    )
+    with pytest.raises(PrepareRefused) as caught:
+        build_context(job=job, runner={"custom_build_dir": {"enabled": True}})
+    context = caught.value.context
+    assert "hidden" in str(caught.value)
+    assert context.mask_phrases == ["hidden"]
+    assert len(context.setting_warnings) == 1
+    assert header_lines(context)[1].startswith("  on desk")
 
 
 def test_an_unknown_shell_is_refused() -> None:
