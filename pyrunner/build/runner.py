@@ -52,12 +52,15 @@ class BuildRunner:
         make_executor: Callable[[], Executor],
         stages: StageRunner,
         pause: Pause,
+        refusal: BuildError | None = None,
     ) -> None:
         self.context = context
         self.make_executor = make_executor
         self.stages = stages
         self.trace: JobTrace = stages.trace
         self.pause = pause
+        #: Why the executor cannot be prepared for this job, found before it was asked.
+        self.refusal = refusal
         self.timeout = float(context.job.timeout)
         #: ``CI_JOB_STATUS`` of the stages from after_script on.
         self._status = "running"
@@ -129,6 +132,8 @@ class BuildRunner:
         with self.trace.section("prepare_executor", title):
             for attempt in range(PREPARE_TRIES):
                 self.stages.raise_if_stopped(limits)
+                if self.refusal is not None:
+                    raise self.refusal
                 executor = self.make_executor()
                 try:
                     texts = executor.prepare()
@@ -198,7 +203,7 @@ class BuildRunner:
             script = timeouts.script
             limits.deadlines[SCRIPT] = self.stages.once("script_deadline", lambda: time.time() + script)
         for line in policy_lines(self.context):
-            self.trace.plain(line)
+            self.trace.info(line)
         try:
             error = self._steps(limits)
         except JobStopped as stopped:

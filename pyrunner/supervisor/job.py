@@ -7,14 +7,14 @@ import shutil
 import time
 from dataclasses import dataclass, field
 
-from pyrunner.build.context import BuildContext
+from pyrunner.build.context import BuildContext, PrepareRefused
 from pyrunner.build.jobtrace import JobTrace
 from pyrunner.build.masks import trace_options
 from pyrunner.build.outcome import final_line, result_of
 from pyrunner.build.payload_check import UNSUPPORTED_OPTIONS_EXIT_CODE, payload_error
 from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
-from pyrunner.errors import PyrunnerError
+from pyrunner.errors import PayloadError, PyrunnerError
 from pyrunner.executors.base import Executor
 from pyrunner.executors.shell import ShellExecutor
 from pyrunner.executors.traits import SHELL_TRAITS
@@ -39,11 +39,15 @@ class SupervisedJob:
     journal: Journal
     _context: BuildContext | None = field(init=False, default=None)
     _context_error: PyrunnerError | None = field(init=False, default=None)
+    _refused: PrepareRefused | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         try:
             dump = None if self.record.user else str(self.control.login_environment)
             self._context = BuildContext.create(self.record, SHELL_TRAITS, dump)
+        except PrepareRefused as refused:
+            # The trace has header and sections up to the executor's; what is masked is known, too.
+            self._context, self._refused = refused.context, refused
         except PyrunnerError as error:
             self._context_error = error
 
@@ -72,7 +76,7 @@ class SupervisedJob:
                 return executors[-1]
 
             stages = StageRunner(context, self.journal, trace, watch)
-            BuildRunner(context, make_executor, stages, watch.pause).run()
+            BuildRunner(context, make_executor, stages, watch.pause, self._refused).run()
         except PyrunnerError as failure:
             error = failure
         except Exception as crash:
@@ -95,11 +99,17 @@ class SupervisedJob:
     def _refusal(self) -> JobResult | None:
         """Return how a job ends that cannot be begun (job-execution.md 1.1 step 0)."""
         text, code = self.record.refusal, 0
-        if not text and self._context is not None:
-            text, code = payload_error(self._context.job) or "", UNSUPPORTED_OPTIONS_EXIT_CODE
+        if not text:
+            text, code = self._payload_error(), UNSUPPORTED_OPTIONS_EXIT_CODE
         if not text:
             return None
         return JobResult(JobState.FAILED, FailureReason.SYSTEM_FAILURE, code, text, reason_is_final=True)
+
+    def _payload_error(self) -> str:
+        try:
+            return payload_error(self.record.job) or ""
+        except PayloadError as error:
+            return f"the job's payload cannot be read: {error}"
 
     def _shell_executor(self, context: BuildContext, raw_log: RawLog) -> Executor:
         hooks = context.runner.pre_get_sources_script or context.runner.post_get_sources_script

@@ -1,0 +1,1 @@
+"""Measures pyrunner: overhead of a job, throughput, memory. ``make bench``."""
