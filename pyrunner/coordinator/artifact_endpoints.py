@@ -118,10 +118,11 @@ class ArtifactEndpoints:
         self._conduct.check_headers(call, None)
         token = call.headers.get("job-token", "")
         with self._store.changed:
-            reader = next((one for one in self._store.jobs.values() if _same(one.token, token)), None)
-            if reader is None:
+            owners = [one for one in self._store.jobs.values() if _same(one.token, token)]
+            if not owners:
                 self._conduct.breach(call, 16, "a download without the token of a job")
-            if reader is None or not reader.processing:
+            reader = next((one for one in owners if one.processing), None)
+            if reader is None:
                 return message(401, "401 Unauthorized")
             source = self._store.jobs.get(call.job_id or 0)
             if source is None or not self._may_read(reader, source):

@@ -37,7 +37,7 @@ def _assign(store: Store, job: JobRecord, manager: ManagerRecord) -> None:
     job.heard_at = time.time()
     store.add_event(job, "assigned", detail=manager.system_id)
     if store.settings.two_phase_commit and manager.has("two_phase_job_commit"):
-        job.acknowledge_until = time.time() + store.settings.acknowledgement_seconds
+        store.await_acknowledgement(job)
     else:
         store.set_state(job, JobStatus.RUNNING)
 

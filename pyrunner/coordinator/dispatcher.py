@@ -57,10 +57,15 @@ class Dispatcher:
                 if job is not None:
                     self._state.conduct.check_job_call(call, job)
         fault = self._state.faults.take(call.endpoint, call.job_id)
+        if fault is not None:
+            with self._state.store.changed:
+                self._state.store.notify()
         try:
             response = await (self.faulted(call, handler, fault) if fault else handler(call))
         except ClientDisconnect:
             response = DroppedConnection()
+        if self._state.stopping:
+            response = DroppedConnection()  # the connection is about to be reset anyway
         self.note(call, arrived, response, fault)
         return response
 
@@ -84,6 +89,8 @@ class Dispatcher:
         """Return what a fault makes of a call."""
         if fault.delay > 0:
             await self._state.watch().pause(fault.delay)
+            if self._state.stopping:
+                return DroppedConnection()
         job = self._state.store.jobs.get(call.job_id or 0)
         if fault.truncate is not None and job is not None:
             with self._state.store.changed:

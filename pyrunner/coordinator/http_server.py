@@ -95,7 +95,8 @@ class ThreadedServer:
             target=self._serve, args=(listener, ready), name=f"coordinator:{self._port}", daemon=True
         )
         self._thread.start()
-        ready.wait(_START_SECONDS)
+        if not ready.wait(_START_SECONDS):
+            raise TimeoutError(f"the coordinator does not start within {_START_SECONDS:.0f} s")
         if self._failure is not None:
             failure = self._failure
             self.stop()

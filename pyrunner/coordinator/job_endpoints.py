@@ -81,7 +81,7 @@ class JobEndpoints:
     def _acknowledge(self, call: Call, job: JobRecord) -> Response:
         state = call.data.get("state")
         if state == "pending":
-            job.acknowledge_until = time.time() + self._store.settings.acknowledgement_seconds
+            self._store.await_acknowledgement(job)
             return self._answer(job, 200)
         if state != "running":
             return message(400, "400 Bad request", {JOB_STATUS: str(job.state)})

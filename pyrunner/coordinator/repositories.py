@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,14 +73,17 @@ class Repositories:
     def add(self, name: str, source: Path) -> Repository:
         """Serve ``source`` as ``name``.
 
-        :raises RepositoryError: when git cannot read it, or the name is not ``group/project``.
+        :raises RepositoryError: when git cannot read it, or the name is taken or not ``group/project``.
         """
         if not _NAME.match(name) or ".." in name or name.endswith(".git"):
             raise RepositoryError(f"cannot serve a repository as {name!r}: wanted the form group/project")
         make_private(self._folder)
         write_atomic(self._config, _GIT_CONFIG.encode(), durable=False)
+        if name in self._repositories:
+            raise RepositoryError(f"a repository {name!r} is served already")
         source = source.resolve()
         path = self._folder / f"{name}.git"
+        shutil.rmtree(path, ignore_errors=True)  # of an earlier process with the same folder
         self._git("clone", "--quiet", "--bare", "--shared", str(source), str(path))
         head = self._git("--git-dir", str(path), "symbolic-ref", "--short", "HEAD").strip()
         repository = Repository(name, source, path, head)

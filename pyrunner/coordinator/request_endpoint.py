@@ -77,10 +77,17 @@ class RequestEndpoint:
         self._runners = runners
         self._under_way: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def under_way(self) -> int:
+        """Job requests that wait for their answer."""
+        return self._under_way.total()
+
     async def answer(self, call: Call, watch: QueueWatch) -> Response:
         """Answer one job request."""
         key = (str(call.data.get("token")), str(call.data.get("system_id")))
-        self._under_way[key] += 1
+        with self._store.changed:
+            self._under_way[key] += 1
+            self._store.notify()
         try:
             return await self._answer(call, watch, self._under_way[key])
         finally:
@@ -133,6 +140,12 @@ class RequestEndpoint:
             disconnected.cancel()
         return Response(status_code=204, headers={"Gitlab-Ci-Builds-Polling": "yes"})
 
+    def _running(self, runner: RunnerRecord, manager: ManagerRecord) -> int:
+        return sum(
+            one.processing and one.assigned_runner_id == runner.id and one.system_id == manager.system_id
+            for one in self._store.jobs.values()
+        )
+
     def _take(self, call: Call, runner: RunnerRecord, manager: ManagerRecord) -> Response:
         with self._store.changed:
             value = runner.queue_value
@@ -144,11 +157,8 @@ class RequestEndpoint:
             job = next_job(self._store, runner, manager)
             if job is None:
                 return Response(status_code=204, headers={LAST_UPDATE: value})
-            running = sum(
-                one.processing and one.assigned_runner_id == runner.id and one.system_id == manager.system_id
-                for one in self._store.jobs.values()
-            )
-        self._conduct.check_admission(call, runner, jobs=running)
+            if runner.limit is not None:
+                self._conduct.check_admission(call, runner, jobs=self._running(runner, manager))
         call.job_id = job.id
         return JSONResponse(job.payload, 201)
 

@@ -43,6 +43,8 @@ class EmbeddedCoordinator(JobWatch):
     :param port: 0 takes a free one, which is then kept.
     :param directory: where traces and artifacts go; None: a temporary folder, removed by :meth:`close`.
     :param on_trace: called in the server's thread with job id and bytes of each accepted PATCH; be quick.
+    :param first_job_id: where job ids made here begin; a runner that keeps its records from one coordinator
+        to the next needs ids that do not repeat.
     """
 
     def __init__(
@@ -53,12 +55,13 @@ class EmbeddedCoordinator(JobWatch):
         directory: Path | None = None,
         settings: CoordinatorSettings | None = None,
         on_trace: Callable[[int, bytes], None] | None = None,
+        first_job_id: int = 1,
     ) -> None:
         self._temporary = None if directory else Path(tempfile.mkdtemp(prefix="pyrunner-coordinator-"))
         folder = directory or self._temporary
         assert folder is not None
         make_private(folder)
-        self.state = CoordinatorState(folder, settings or CoordinatorSettings())
+        self.state = CoordinatorState(folder, settings or CoordinatorSettings(), first_job_id)
         self.state.on_trace = on_trace
         super().__init__(self.state.store)
         self.settings: CoordinatorSettings = self.state.settings

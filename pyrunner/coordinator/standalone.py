@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -38,7 +39,9 @@ def run_coordinator(
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with EmbeddedCoordinator(host=host, port=port, directory=directory, settings=settings) as coordinator:
+        with EmbeddedCoordinator(
+            host=host, port=port, directory=directory, settings=settings, first_job_id=int(time.time())
+        ) as coordinator:
             for name, path in (repositories or {}).items():
                 coordinator.add_repository(name, path)
             if runner_token:

@@ -25,9 +25,9 @@ from pyrunner.coordinator.violations import ViolationLog
 class CoordinatorState:
     """Everything that survives a restart of the server, wired together."""
 
-    def __init__(self, folder: Path, settings: CoordinatorSettings) -> None:
+    def __init__(self, folder: Path, settings: CoordinatorSettings, first_job_id: int = 1) -> None:
         self.settings = settings
-        self.store = Store(folder, settings)
+        self.store = Store(folder, settings, first_job_id)
         self.violations = ViolationLog()
         self.faults = Faults()
         self.requests: deque[LoggedRequest] = deque(maxlen=EVENT_LIMIT)
@@ -52,6 +52,11 @@ class CoordinatorState:
         """The server is about to stop, in its thread: end held requests."""
         if self._watch is not None:
             self._watch.stop()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is about to stop."""
+        return self._watch is not None and self._watch.stopping
 
     def watch(self) -> QueueWatch:
         """Return what wakes held requests; called in the server's loop."""

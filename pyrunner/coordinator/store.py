@@ -33,9 +33,10 @@ class Store:
     """All that survives a restart of the HTTP server.
 
     :param folder: private folder for traces and artifacts.
+    :param first_job_id: where ids made here begin.
     """
 
-    def __init__(self, folder: Path, settings: CoordinatorSettings) -> None:
+    def __init__(self, folder: Path, settings: CoordinatorSettings, first_job_id: int = 1) -> None:
         self.folder = folder
         self.settings = settings
         self.changed = threading.Condition()
@@ -46,7 +47,8 @@ class Store:
         self.queue: list[int] = []
         #: Called, in any thread, whenever a runner's queue may have changed.
         self.queue_listeners: list[Callable[[], None]] = []
-        self._last_job_id = 0
+        self._last_job_id = first_job_id - 1
+        self._waiting: set[int] = set()
         for name in ("traces", "artifacts"):
             make_private(folder / name)
 
@@ -163,6 +165,12 @@ class Store:
             job.events.append(JobEvent(time.time(), name, status, detail))
             self.notify()
 
+    def await_acknowledgement(self, job: JobRecord) -> None:
+        """Let a job that was handed out wait for ``PUT state=running``, or wait on (two-phase commit)."""
+        with self.changed:
+            job.acknowledge_until = time.time() + self.settings.acknowledgement_seconds
+            self._waiting.add(job.id)
+
     def set_state(
         self, job: JobRecord, state: JobStatus, failure_reason: str = "", exit_code: int = 0
     ) -> None:
@@ -172,6 +180,7 @@ class Store:
                 self.queue.remove(job.id)
             job.state = state
             job.acknowledge_until = 0.0
+            self._waiting.discard(job.id)
             if failure_reason or exit_code:
                 job.failure_reason = failure_reason
                 job.exit_code = min(max(exit_code, 0), LARGEST_EXIT_CODE)
@@ -210,6 +219,6 @@ class Store:
         """Drop the jobs that a runner took and did not acknowledge in time (two-phase commit)."""
         now = time.time()
         with self.changed:
-            for job in self.jobs.values():
-                if job.waiting and job.acknowledge_until < now:
+            for job in [self.jobs[job_id] for job_id in self._waiting]:
+                if job.acknowledge_until < now:
                     self.drop(job, "runner_provisioning_timeout")
