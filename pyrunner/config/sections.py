@@ -1,9 +1,10 @@
 """Which lines of config.toml make up which ``[[runners]]`` entry.
 
 An entry is its ``[[runners]]`` section and the sections of its sub-tables, wherever they stand. A
-section begins with the blank lines and the comment directly above its header. What follows its last
-statement is its own while it is a comment without a blank line before it, or indented; a comment in
-the first column after a blank line is the file's and stays when the entry goes.
+section begins with the blank lines and the comment directly above its header; a comment indented
+deeper than the header belongs to the section before. What follows its last statement is its own while
+it is a comment without a blank line before it, or indented; a comment in the first column after a
+blank line is the file's and stays when the entry goes.
 """
 
 from __future__ import annotations
@@ -48,12 +49,19 @@ def _leading_start(layout: Layout, header: int) -> int:
     """Return where the blank lines and the comment directly above a header begin."""
     text = layout.text
     start = text.rfind("\n", 0, header) + 1
-    while start > 0 and _line_before(text, start).lstrip().startswith("#"):
+    indent = header - start
+    while start > 0 and _is_comment(_line_before(text, start), indent):
         start = text.rfind("\n", 0, start - 1) + 1
     while start > 0 and not _line_before(text, start).strip():
         start = text.rfind("\n", 0, start - 1) + 1
     # a line of a multi-line string may look blank, or like a comment
     return max(start, _floor(layout, header))
+
+
+def _is_comment(line: str, indent: int) -> bool:
+    """Tell whether a line is a comment that is indented no deeper than the header below it."""
+    bare = line.lstrip(" \t")
+    return bare.startswith("#") and len(line) - len(bare) <= indent
 
 
 def _line_before(text: str, start: int) -> str:

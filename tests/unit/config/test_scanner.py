@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyrunner.config.render import render_key, render_value
@@ -143,6 +143,7 @@ def _documents(draw: st.DrawFn) -> tuple[str, dict[tuple[str | int, ...], Any]]:
     return "\n".join(lines) + "\n", written
 
 
+@settings(deadline=None)
 @given(_documents())
 def test_finds_every_key_and_nothing_else(document: tuple[str, dict[tuple[str | int, ...], Any]]) -> None:
     """Each key and item of a random document is found, and its span holds exactly its value."""
@@ -156,6 +157,7 @@ def test_finds_every_key_and_nothing_else(document: tuple[str, dict[tuple[str | 
         assert span.key <= span.start <= span.end
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_ends_on_any_text(text: str) -> None:
     """Text that no parser accepted does not hang or break the scanner."""
