@@ -61,13 +61,13 @@ class TokenMasker:
         self._tail = b""
         #: How many bytes came in since a filter last met its prefix: beyond the reach of a prefix, all
         #: filters have seen the same, and a look for any prefix at all can stand for them.
-        self._clean = self._reach
+        self._clean = self._reach + 1
 
     def feed(self, data: bytes) -> bytes:
         """Take a write; return what is certain by now."""
         text = self._tail + data
         tail, self._tail = self._tail, text[-self._reach :] if self._reach else b""
-        if self._clean >= self._reach:
+        if self._clean > self._reach:
             if not any(one.search(text) for one in self._any):
                 return data
             for one in self._filters:
@@ -85,7 +85,7 @@ class TokenMasker:
         for one in self._filters:
             data = one.feed(data) + one.close()
         self._tail = b""
-        self._clean = self._reach
+        self._clean = self._reach + 1
         return data
 
 
