@@ -155,7 +155,8 @@ def settings_entry(flags: tuple[Flag, ...], values: Values) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     for flag in flags:
         value = values[flag.name]
-        if not flag.path or value in (None, "", [], {}):
+        plain = flag.kind in (Kind.BOOLEAN, Kind.INTEGER)  # absent is false, or 0
+        if not flag.path or value in (None, "", [], {}) or (plain and not value):
             continue
         table = entry
         for part in flag.path[:-1]:
