@@ -128,7 +128,9 @@ class Converter:
 
     def _list(self, kind: Any, value: object, path: Path) -> list[Any]:
         if not isinstance(value, list):
-            raise WrongValueError(path, f"expected a list, got {_kind(value)}")
+            name = ".".join(str(part) for part in path if isinstance(part, str))
+            hint = f" (write its header as [[{name}]])" if isinstance(value, dict) else ""
+            raise WrongValueError(path, f"expected a list, got {_kind(value)}{hint}")
         return [self._value(kind, one, (*path, index)) for index, one in enumerate(value)]
 
     def _map(self, kind: Any, value: object, path: Path) -> dict[str, Any]:
