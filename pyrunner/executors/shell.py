@@ -13,7 +13,7 @@ from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
 from pyrunner.executors.hostdirs import open_host_dirs
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
-from pyrunner.executors.tree import HostTree
+from pyrunner.executors.tree import HostTree, cgroup_name
 from pyrunner.executors.wrapper import WrapperPlan
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.record import JobRecord
@@ -63,7 +63,7 @@ class ShellExecutor:
         files = StageFiles.of(self.control, request.number, request.name, restart)
         # Read by the shell only: it comes to its standard input, never to a command line.
         write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
-        group = JobCgroup.create(f"job-{self.record.business_id}-{self.record.job.id}-{files.key}")
+        group = JobCgroup.create(cgroup_name(self.record))
         announce({"restart": restart, "cgroup": group.to_dict() if group is not None else None})
         tree = self._tree(files, group)
         process = DurableProcess(files, request.number, self.raw_log, tree, self.grace)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
+import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyrunner.jobdir.record import JobRecord
 from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.process import ProcessIdentity
 from pyrunner.system.proctree import find_job_processes
 from pyrunner.system.usage import ResourceUsage
+
+
+def cgroup_prefix(business: str) -> str:
+    """Return what the cgroups of a business folder begin with; no other folder's do."""
+    return f"job-{hashlib.sha256(os.fsencode(business)).hexdigest()[:12]}-"
+
+
+def cgroup_name(record: JobRecord) -> str:
+    """Return a name that no other stage has: whoever shared a cgroup would be stopped with it."""
+    return f"{cgroup_prefix(record.business)}{record.job.id}-{secrets.token_hex(6)}"
 
 
 @dataclass
