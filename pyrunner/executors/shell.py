@@ -13,7 +13,7 @@ from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
 from pyrunner.executors.hostdirs import open_host_dirs
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
-from pyrunner.executors.tree import HostTree, cgroup_name
+from pyrunner.executors.tree import HostTree, cgroup_name, cgroup_prefix
 from pyrunner.executors.wrapper import WrapperPlan
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.record import JobRecord
@@ -96,7 +96,7 @@ class ShellExecutor:
         return tree
 
     def _marker(self) -> str:
-        return f"{self.record.business_id}-{self.record.job.id}-{self.record.received_at:.6f}"
+        return cgroup_prefix(str(self.control.path)) + f"{self.record.received_at:.6f}"
 
     def _plan(
         self, request: StageRequest, files: StageFiles, tree: HostTree, group: JobCgroup | None
