@@ -7,7 +7,6 @@ Each call logs its outcome itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pyrunner.config.locations import certificate_folder
 from pyrunner.config.model import RunnerConfig
@@ -15,7 +14,8 @@ from pyrunner.gitlab import runners
 from pyrunner.gitlab.credentials import RunnerCredentials
 from pyrunner.gitlab.runners import RegisterParameters, RunnerResult
 from pyrunner.gitlab.transport import Transport
-from pyrunner.protocol.runner import SHELL_EXECUTOR_FEATURES, runner_info
+from pyrunner.manager.link import info_of
+from pyrunner.protocol.runner import runner_info
 
 __all__ = ["CoordinatorCalls", "RegisterParameters", "RunnerResult"]
 
@@ -37,7 +37,7 @@ class CoordinatorCalls:
 
     def verify(self, runner: RunnerConfig) -> RunnerResult:
         """Ask whether the runner exists; only "forbidden" means that it does not."""
-        return runners.verify(self._transport(runner), self._system_id, _info(runner))
+        return runners.verify(self._transport(runner), self._system_id, info_of(runner))
 
     def unregister(self, runner: RunnerConfig) -> RunnerResult:
         """Remove the runner; of a ``glrt-`` runner only this machine's manager."""
@@ -59,15 +59,3 @@ class CoordinatorCalls:
             certificate_directory=certificate_folder(self._environ),
             environment=self._environ,
         )
-
-
-def _info(runner: RunnerConfig) -> dict[str, Any]:
-    """Return what the coordinator is told of the runner: it keeps that for the better part of an hour."""
-    shell_executor = runner.executor == "shell"
-    return runner_info(
-        runner.executor,
-        runner.shell or ("bash" if runner.executor else ""),
-        SHELL_EXECUTOR_FEATURES if shell_executor else (),
-        runner.labels,
-        runner.docker.gpus if runner.docker else "",
-    )

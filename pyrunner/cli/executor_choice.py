@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Final
 
 from pyrunner.cli.failure import CommandPanicked
@@ -12,6 +11,7 @@ from pyrunner.cli.questions import Questions
 from pyrunner.config.docker import DockerConfig
 from pyrunner.config.model import RunnerConfig
 from pyrunner.config.tables import SSHConfig
+from pyrunner.manager.link import known_executors
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def choose_executor(runner: RunnerConfig, questions: Questions) -> RunnerConfig:
     :raises CommandPanicked: when the executor, or something it needs, is missing or wrong.
     """
     name = _ask_name(runner.executor, questions)
-    if find_spec(f"pyrunner.executors.{name}") is None:
+    if name not in known_executors():
         _log.warning('This version of pyrunner cannot run jobs with the executor "%s" yet', name)
     # the sections of other executors would only mislead
     chosen = replace(

@@ -1,4 +1,4 @@
-"""The real commands against a real coordinator: files, calls, output, exit codes (config-and-commands.md 2)."""
+"""The real commands against a real coordinator: files, calls, output, exit codes."""
 
 from __future__ import annotations
 
@@ -137,9 +137,9 @@ def test_register_from_the_environment(coordinator: EmbeddedCoordinator, command
 def test_register_with_a_registration_token(coordinator: EmbeddedCoordinator, command: CommandLine) -> None:
     """Legacy: a new runner is made from the flags, and its token goes into the file."""
     flags = ("-u", coordinator.url, "-r", coordinator.registration_token, "--executor", "shell")
-    more = ("--description", "legacy", "--tag-list", "a,b", "--locked=false", "--paused")
-    more += ("--maximum-timeout", "600", "--access-level", "ref_protected", "--maintenance-note", "note")
-    done = command.run("register", "-n", *flags, *more)
+    labels = ("--description", "legacy", "--tag-list", "a,b", "--locked=false", "--paused")
+    more = ("--maximum-timeout", "600", "--access-level", "ref_protected", "--maintenance-note", "note")
+    done = command.run("register", "-n", *flags, *labels, *more)
     assert done.code == 0
     assert "Registering runner... succeeded" in done.err
     assert (
