@@ -166,5 +166,3 @@ class StageRunner:
             # Workspace stages can be repeated; a user's script never is (design R3, R5).
             end = self.executor.start(request, announce).wait(self.watch, limits)
         return end
-
-

@@ -241,5 +241,3 @@ def read_exit(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return value if isinstance(value, dict) else {}
-
-

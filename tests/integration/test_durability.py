@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,14 @@ def runner(coordinator: EmbeddedCoordinator, tmp_path: Path) -> Iterator[RunnerP
 def counted(trace: bytes) -> list[str]:
     """Return the numbered lines of a trace, in order."""
     return [line for line in trace_lines(trace) if line.startswith("line ")]
+
+
+def _requests(coordinator: EmbeddedCoordinator, count: int) -> Callable[[], bool]:
+    return lambda: len(coordinator.requests) >= count
+
+
+def _replaced(runner: RunnerProcess, job_id: int, pid: int) -> Callable[[], bool]:
+    return lambda: runner.supervisor(job_id).pid != pid
 
 
 def once_only(marker: Path) -> str:
@@ -96,10 +105,8 @@ def test_manager_killed_at_random_moments(
         before = len(coordinator.requests)
         # Some requests after the start: moments before, between and after any of them.
         wanted = before + dice.randrange(0, 6)
-        try:
-            coordinator.wait_until(lambda wanted=wanted: len(coordinator.requests) >= wanted, 1.0)
-        except TimeoutError:
-            pass
+        with contextlib.suppress(TimeoutError):
+            coordinator.wait_until(_requests(coordinator, wanted), 1.0)
         runner.kill()
         kills += 1
         runner.start()
@@ -120,7 +127,7 @@ def test_supervisor_killed_while_the_manager_lives(
         coordinator.wait_for_trace(job_id, line)
         victim = runner.supervisor(job_id)
         victim.kill()
-        runner.until(lambda victim=victim: runner.supervisor(job_id).pid != victim.pid, "another supervisor")
+        runner.until(_replaced(runner, job_id, victim.pid), "another supervisor")
     coordinator.wait_for(job_id, "success")
     assert_whole(coordinator, job_id, COUNTED)
     assert marker.read_text() == "ran\n"

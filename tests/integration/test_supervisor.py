@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from pyrunner.jobdir.orders import Order
-from pyrunner.system.lock import is_held
 from tests.support.jobs import PlacedJob, comparable
-from tests.support.runner import RunnerProcess, trace_lines
+from tests.support.runner import trace_lines
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -41,7 +42,10 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     seed = random.randrange(1 << 30)
     dice = random.Random(seed)
     marker = tmp_path / "marker"
-    arguments = {"script": [f"echo ran >> {marker}", COUNTING, "exit 4"], "after_script": ["echo after"]}
+    arguments: dict[str, Any] = {
+        "script": [f"echo ran >> {marker}", COUNTING, "exit 4"],
+        "after_script": ["echo after"],
+    }
     reference = PlacedJob.place(tmp_path / "reference", **arguments)
     assert reference.finish().exit_code == 4
     kills = 0
@@ -54,10 +58,10 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
             assert job.process is not None
             try:
                 job.process.wait(dice.uniform(0.1, 0.5))
-            except Exception:
+            except subprocess.TimeoutExpired:
                 job.kill()
                 kills += 1
-            RunnerProcess.until(lambda job=job: not is_held(job.control.lock), "the lock is free")
+            job.await_unlocked()
         result = job.finish()
         assert (result.state, result.exit_code) == ("failed", 4), f"seed {seed}"
         assert comparable(job.trace) == comparable(reference.trace), f"seed {seed}"

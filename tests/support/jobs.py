@@ -19,6 +19,7 @@ from pyrunner.jobdir.layout import Business, place_job
 from pyrunner.jobdir.orders import Order, give_order
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.job import decode_job
+from pyrunner.system.lock import is_held
 from tests.support.runner import PATIENCE, RunnerProcess, trace_lines
 
 _SUPERVISE = (
@@ -52,7 +53,12 @@ class PlacedJob:
         place = place_job(business, 1, job)
         control = ControlDir(place.control)
         control.create()
-        entry = {"name": "test", "url": "http://127.0.0.1", "token": "glrt-0123456789abcdefghij", "executor": "shell"}
+        entry = {
+            "name": "test",
+            "url": "http://127.0.0.1",
+            "token": "glrt-0123456789abcdefghij",
+            "executor": "shell",
+        }
         config = RunnerConfig.from_dict({**RunnerConfig().to_dict(), **entry, **(runner or {})})
         JobRecord(
             payload=payload,
@@ -115,6 +121,10 @@ class PlacedJob:
         """Tell whether the job has its result."""
         state = load_state(self.control.state)
         return state is not None and state.phase == "finished"
+
+    def await_unlocked(self) -> None:
+        """Wait until no supervisor has the job."""
+        RunnerProcess.until(lambda: not is_held(self.control.lock), "the lock is free")
 
     def order(self, order: Order, text: str = "") -> None:
         """Leave an order for the supervisor."""

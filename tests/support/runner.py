@@ -27,7 +27,13 @@ class RunnerProcess:
     """
 
     def __init__(
-        self, folder: Path, url: str, token: str, *, global_settings: dict[str, Any] | None = None, **settings: Any
+        self,
+        folder: Path,
+        url: str,
+        token: str,
+        *,
+        global_settings: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         self.folder = folder
         self.root = folder / "root"
@@ -66,10 +72,10 @@ class RunnerProcess:
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        options = ["--config", str(self.config), "--working-directory", str(self.folder)]
         with (self.folder / "manager.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pyrunner", "run", "--config", str(self.config)]
-                + ["--working-directory", str(self.folder)],
+                [sys.executable, "-m", "pyrunner", "run", *options],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -159,9 +165,7 @@ class RunnerProcess:
 
         def exists() -> bool:
             found[:] = [
-                child
-                for child in manager.children()
-                if any("spawner" in word for word in child.cmdline())
+                child for child in manager.children() if any("spawner" in word for word in child.cmdline())
             ]
             return bool(found)
 
