@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-
 from tabulate import tabulate
+
 from pyrunner.cli.traceview import TraceView
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
@@ -64,7 +64,7 @@ def demo(keep: bool, quiet: bool) -> None:
     """
     sample = Path(__file__).resolve().parents[2] / "examples" / "orchard"
     if not sample.is_dir():
-        raise PyrunnerError(f"{sample} is missing: the demo needs a checkout of pyrunner, not only the package")
+        raise PyrunnerError(f"{sample} is missing: the demo needs a checkout, not only the package")
     folder = Path(tempfile.mkdtemp(prefix="pyrunner-demo-"))
     demonstration = Demonstration(folder, Console(quiet))
     try:

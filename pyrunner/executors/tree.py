@@ -1,4 +1,7 @@
-"""A host job's processes: by cgroup where one can be had, else by descent and marker (tristan-layout.md 6)."""
+"""A host job's processes: by cgroup where one can be had, else by descent and marker.
+
+Source: tristan-layout.md 6.
+"""
 
 from __future__ import annotations
 

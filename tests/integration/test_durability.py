@@ -199,7 +199,7 @@ def test_stop_and_start(coordinator: EmbeddedCoordinator, runner: RunnerProcess)
 
 
 def test_everything_killed(coordinator: EmbeddedCoordinator, runner: RunnerProcess) -> None:
-    """When all processes of a job are gone, as after a reboot, it is a system failure with its trace so far."""
+    """When all processes of a job are gone, as after a reboot, it is a system failure, trace so far."""
     job_id = coordinator.enqueue(script=["echo line 1", "sleep 1000"])
     runner.start()
     coordinator.wait_for_trace(job_id, b"line 1\n")

@@ -1,4 +1,4 @@
-"""A supervisor alone: killed and started again at any moment, and in front of hostile output (design R3-R6)."""
+"""A supervisor alone: killed and started again at any moment, and hostile output (design R3-R6)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_second_supervisor_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_vanished_script_is_a_system_failure(tmp_path: Path) -> None:
-    """When wrapper and script are gone without an exit status the job fails, and the script is not repeated."""
+    """When wrapper and script are gone without an exit status the job fails; the script is not repeated."""
     marker = tmp_path / "marker"
     job = PlacedJob.place(tmp_path, script=[f"echo ran >> {marker}", "echo begun", "sleep 1000"])
     job.start()
