@@ -57,9 +57,10 @@ class JobCgroup:
 
     @classmethod
     def create(cls, name: str, hierarchies: list[Hierarchy] | None = None) -> JobCgroup | None:
-        """Make the group; None where none can be had, or ``name`` is still in use.
+        """Make the group; None where none can be had, or there is one of this name.
 
-        :param name: letters, digits, ``.``, ``_``, ``-``; unique to the job and stage.
+        :param name: letters, digits, ``.``, ``_``, ``-``; no other stage of any job may have it, for
+            whoever is in a group ends with it.
         :param hierarchies: those of this process unless given.
         :raises ValueError: when the name is none.
         """
@@ -69,7 +70,13 @@ class JobCgroup:
         for hierarchy in own_hierarchies() if hierarchies is None else hierarchies:
             if hierarchy.version == 1 and not hierarchy.controllers & _V1_CONTROLLERS:
                 continue
-            folder = _make(hierarchy, name)
+            try:
+                folder = _make(hierarchy, name)
+            except FileExistsError:
+                # Empty or not, it is somebody's: he may be about to enter it.
+                for part in parts:
+                    remove_tree(part.folder)
+                return None
             if folder is not None:
                 parts.append(_Part(hierarchy.version, hierarchy.controllers & _V1_CONTROLLERS, folder))
         parts.sort(key=_killing_order)
@@ -229,7 +236,10 @@ def _jobs_folder(hierarchy: Hierarchy) -> Path:
 
 
 def _make(hierarchy: Hierarchy, name: str) -> Path | None:
-    """Make the folder in one hierarchy; None when it cannot be, or cannot be entered."""
+    """Make the folder in one hierarchy; None when it cannot be, or cannot be entered.
+
+    :raises FileExistsError: when it is there.
+    """
     jobs = _jobs_folder(hierarchy)
     folder = jobs / name
     # A v2 move needs the right to write where both groups meet, which a mere mkdir does not show.
@@ -241,9 +251,9 @@ def _make(hierarchy: Hierarchy, name: str) -> Path | None:
         if hierarchy.version == 2:
             for giver in (jobs.parent, jobs):
                 _pass_controllers_on(giver)
-        if folder.is_dir() and not remove_tree(folder):
-            return None
         folder.mkdir()
+    except FileExistsError:
+        raise
     except OSError:
         return None
     return folder

@@ -129,7 +129,7 @@ def stop_tree(
         return []
     if kill_at_once is not None:
         kill_at_once()
-    return _kill_until_none(find, force)
+    return kill_tree(find, force)
 
 
 def _await_none(find: Finder, known: list[ProcessIdentity], grace: float) -> bool:
@@ -151,8 +151,8 @@ def _await_none(find: Finder, known: list[ProcessIdentity], grace: float) -> boo
             time.sleep(_SEARCH_EVERY)
 
 
-def _kill_until_none(find: Finder, force: float) -> list[ProcessIdentity]:
-    """SIGKILL until two searches in a row find nothing.
+def kill_tree(find: Finder, force: float = 10.0) -> list[ProcessIdentity]:
+    """SIGKILL until two searches in a row find nothing; return what is left after ``force`` seconds.
 
     Everything is stopped before anything is killed, else each death makes room for a fork bomb's
     next birth.

@@ -15,7 +15,14 @@ import pytest
 from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.cgroup_mounts import Hierarchy, own_hierarchies
 from pyrunner.system.process import ProcessIdentity, await_exit, protect_from_oom, read_stat, reset_oom_score
-from pyrunner.system.proctree import MARKER, descendants, find_job_processes, set_child_subreaper, stop_tree
+from pyrunner.system.proctree import (
+    MARKER,
+    descendants,
+    find_job_processes,
+    kill_tree,
+    set_child_subreaper,
+    stop_tree,
+)
 from pyrunner.system.sampler import ProcessSampler
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -226,7 +233,7 @@ def test_stop_ends_a_fork_bomb(start: Callable[..., Job]) -> None:
     if os.geteuid() != 0:
         pytest.skip("limits the bomb by a user of its own: needs root")
     job = start(FORK_BOMB, limit_processes)
-    assert stop_tree(job.find, grace=0, force=30) == []
+    assert kill_tree(job.find, force=30) == []
     assert job.find() == []
 
 

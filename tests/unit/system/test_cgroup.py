@@ -113,13 +113,13 @@ def test_sweep_removes_empty_groups_with_the_prefix(tmp_path: Path) -> None:
     assert left == ["job-1-6", "job-1-7", "job-2-5"]
 
 
-def test_leftover_of_the_same_name_is_made_anew(tmp_path: Path) -> None:
-    """An empty leftover is replaced, so that its counters begin at 0; a busy one is not shared."""
-    hierarchies = memory(tmp_path)
-    assert JobCgroup.create("job-1", hierarchies) is not None
-    below = tmp_path / "pyrunner.jobs" / "job-1" / "made-by-the-job"
-    below.mkdir()
-    assert JobCgroup.create("job-1", hierarchies) is not None
-    assert not below.exists()
-    (below.parent / "cgroup.procs").write_text("1\n")
-    assert JobCgroup.create("job-1", hierarchies) is None
+def test_a_name_is_given_once(tmp_path: Path) -> None:
+    """An existing group is somebody's, even an empty one: whoever shares a group ends with it."""
+    folders = [tmp_path / "memory", tmp_path / "cpuacct"]
+    for folder in folders:
+        folder.mkdir()
+    first, second = memory(folders[0])[0], Hierarchy(1, frozenset({"cpuacct"}), folders[1])
+    assert JobCgroup.create("job-1", [second]) is not None
+    assert JobCgroup.create("job-1", [first, second]) is None
+    assert (folders[1] / "pyrunner.jobs" / "job-1").is_dir()
+    assert not (folders[0] / "pyrunner.jobs" / "job-1").exists()
