@@ -74,7 +74,7 @@ class _Reader:
     def _flag(self, argument: str) -> None:
         name, has_value, value = argument.removeprefix("-").removeprefix("-").partition("=")
         if not name or name.startswith("-"):
-            raise UsageError(f"bad flag syntax: {argument}")
+            raise UsageError(f"bad flag syntax: {argument.partition('=')[0]}")
         flag = self._flags.get(name)
         if flag is None:
             self._unlisted(argument, name, bool(has_value))
@@ -115,9 +115,12 @@ class _Reader:
 def stray_boolean(arguments: Sequence[str]) -> tuple[str, str] | None:
     """Return the flag and the separate ``true`` or ``false`` that seems to be meant for it, if any.
 
-    The user wrote ``--flag true``, which is the bare flag and an argument of no meaning.
+    The user wrote ``--flag true``, which is the bare flag and an argument of no meaning. What stands
+    before it is named only when it is a flag without a value: a value may be a secret.
     """
     for index, argument in enumerate(arguments):
         if argument.lower() in ("true", "false"):
-            return (arguments[index - 1] if index else "--key"), argument.lower()
+            before = arguments[index - 1] if index else ""
+            named = before.startswith("-") and "=" not in before
+            return (before if named else "--key"), argument.lower()
     return None

@@ -84,6 +84,8 @@ class RunnerCommand(click.Command):
 
         :raises UsageError: after the message and the help page are on standard output (2.1).
         """
+        if ctx.resilient_parsing:  # shell completion: nothing is run
+            return []
         session = ctx.ensure_object(Session)
         try:
             arguments = read_arguments(args, self.flags, self._families)
@@ -153,6 +155,8 @@ class LazyGroup(click.Group):
 
         :raises UsageError: after the message and the help page are on standard output (2.1).
         """
+        if ctx.resilient_parsing:  # shell completion: nothing is run
+            return super().parse_args(ctx, args)
         session = ctx.ensure_object(Session)
         version = Flag(("version", "v"), Kind.BOOLEAN)
         try:
@@ -185,7 +189,8 @@ class LazyGroup(click.Group):
 
         :raises CommandFailed: when there is no such command.
         """
-        self._start(ctx.ensure_object(Session), ctx.meta[_VALUES], self._lazy.get(args[0]))
+        if not ctx.resilient_parsing:
+            self._start(ctx.ensure_object(Session), ctx.meta[_VALUES], self._lazy.get(args[0]))
         command = self.get_command(ctx, args[0])
         if command is None:
             raise CommandFailed(f"Command {args[0]} not found.")

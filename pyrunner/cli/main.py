@@ -88,6 +88,9 @@ def _start(arguments: Sequence[str], session: Session, values: Values, command: 
     if stray := stray_boolean(arguments):
         _log.warning("boolean parameters must be passed in the command line with %s=%s", *stray)
         _log.warning("parameters after this may be ignored")
+    for flag in GLOBAL_FLAGS:
+        if flag.ignored and values.is_set(flag.name):
+            _log.warning("--%s has no effect: pyrunner does not have that feature", flag.name)
     session.fix_home()
     if command is None or not command.quiet:
         session.log_runtime_platform()

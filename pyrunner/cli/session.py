@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pwd
@@ -15,7 +16,6 @@ from typing import Final
 from pyrunner import COMPATIBLE_VERSION, __version__
 from pyrunner.cli.flags import Flag, Kind
 from pyrunner.cli.values import Values
-from pyrunner.errors import UsageError
 from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
 from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, configure_logging
 
@@ -67,18 +67,10 @@ class Session:
         configure_logging(log_format, level)
 
     def fix_home(self) -> None:
-        """Set ``HOME`` from the user database where it is missing.
-
-        :raises UsageError: when the user is not in the database either.
-        """
-        if self.environ.get("HOME"):
-            return
-        try:
-            self.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
-        except KeyError:
-            raise UsageError(
-                f"HOME is not set and user {os.getuid()} has no passwd entry to take it from; set HOME"
-            ) from None
+        """Set ``HOME`` from the user database where it is missing; a user without an entry goes without."""
+        if not self.environ.get("HOME"):
+            with contextlib.suppress(KeyError):
+                self.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
 
     def log_runtime_platform(self) -> None:
         """Write the line every command of gitlab-runner starts with."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyrunner import COMPATIBLE_VERSION, __version__
+from pyrunner.cli.group import LazyCommand
 from pyrunner.cli.main import COMMANDS, run
 
 ESCAPES = re.compile("\x1b\\[[0-9;]*m")
@@ -132,6 +133,42 @@ def test_separate_boolean(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     outcome = call(capsys, "verify", "--delete", "false", "-c", str(tmp_path / "none.toml"))
     assert "boolean parameters must be passed in the command line with --delete=false" in outcome.err
     assert "parameters after this may be ignored" in outcome.err
+
+
+def test_ignored_global_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An option of gitlab-runner that has no meaning here is taken with a warning."""
+    outcome = call(capsys, "--cpuprofile", "x", "list", "-c", str(tmp_path / "none.toml"))
+    assert outcome.code == 0
+    assert "WARNING: --cpuprofile has no effect" in outcome.err
+
+
+def test_a_bug_shows_its_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no expected error ends with code 2 and its traceback."""
+    monkeypatch.setitem(COMMANDS, "list", LazyCommand("json", "broken", attribute="dumps"))
+    outcome = call(capsys, "list")
+    assert outcome.code == 2
+    assert "This is a bug in pyrunner" in outcome.err
+    assert "TypeError: json.dumps is no command" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "choice"),
+    [("pyrunner re", "reset-token"), ("pyrunner register --docker-im", "--docker-image")],
+)
+def test_shell_completion(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str, choice: str
+) -> None:
+    """Shells can complete commands and flags, and see nothing else."""
+    monkeypatch.setenv("_PYRUNNER_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    with pytest.raises(SystemExit):
+        run([], {})
+    out, err = capsys.readouterr()
+    assert f"plain,{choice}" in out.splitlines()
+    assert err == ""
 
 
 def test_list(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
