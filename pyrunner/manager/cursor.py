@@ -22,14 +22,14 @@ class Cursor:
     offset: int = 0
     #: ``PUT running`` has been answered: the job is ours to run.
     announced: bool = False
-    #: The coordinator has closed the job; the supervisor was told.
-    aborted: bool = False
+    #: The coordinator has taken the result: only tidying up is left.
+    acknowledged: bool = False
     #: The job's end is in the process log.
     reported: bool = False
-    #: Supervisors started for this job since :attr:`steps_seen` last changed.
-    restarts: int = 0
-    #: Ended steps in the journal when it was last looked at.
-    steps_seen: int = 0
+    #: Supervisors started for this job since :attr:`progress` last changed.
+    starts: int = 0
+    #: How far the job had come then: ended steps and trace bytes.
+    progress: str = ""
 
     def store(self, path: Path, durable: bool = False) -> None:
         """Write the cursor; the caller has the coordinator's acknowledgement."""

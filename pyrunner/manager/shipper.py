@@ -103,7 +103,7 @@ class Shipper:
     # What happens to the job
 
     def finish(self, result: JobResult, now: float) -> None:
-        """The job has ended and its trace is complete: deliver both, beginning at once."""
+        """Deliver the result and the rest of the trace, beginning at once; only the first call counts."""
         if self._result is None:
             self._result = result
             self.phase = Phase.FINALIZING
@@ -213,10 +213,11 @@ class Shipper:
             self._fail(now)
 
     def broken(self, now: float) -> None:
-        """A call could not be made for a reason of our own, such as an unreadable file; try again later."""
+        """The trace cannot be read; at the end, the result counts without the rest of it."""
         self._touching = False
         if self.phase is Phase.FINALIZING:
             self._fail(now)
+            self._reporting = True
         else:
             self._tick(now)
 
