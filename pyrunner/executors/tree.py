@@ -14,12 +14,19 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from pyrunner.errors import JobDirError
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.process import ProcessIdentity
-from pyrunner.system.proctree import find_job_processes
+from pyrunner.system.proctree import descendants, find_job_processes, kill_tree
 from pyrunner.system.usage import ResourceUsage
+
+
+#: How long killing may take before the supervisor looks after its other duties, seconds: what waits in
+#: the kernel for a device cannot be killed.
+KILL_PATIENCE: Final = 2.0
 
 
 def cgroup_prefix(business: str) -> str:
@@ -53,9 +60,8 @@ class HostTree:
 
     def kill(self) -> None:
         """End all of it (SIGKILL)."""
-        self._each(lambda group: group.kill())
-        for process in self._strays():
-            process.send(signal.SIGKILL)
+        self._each(lambda group: group.kill(KILL_PATIENCE))
+        kill_tree(self._strays, KILL_PATIENCE)
 
     def alive(self) -> bool:
         """Tell whether anything of it lives."""
@@ -73,13 +79,18 @@ class HostTree:
                     act(group)
 
     def _strays(self) -> list[ProcessIdentity]:
-        """Return the job's processes where no cgroup holds them."""
-        if self.current is not None:
-            return []
-        return find_job_processes(self.marker, self._wrapper())
+        """Return the job's processes that no cgroup holds.
+
+        A job that is root can leave its cgroup; it still descends from the wrapper, its sub-reaper.
+        """
+        wrapper = self._wrapper()
+        if self.current is None:
+            return find_job_processes(self.marker, wrapper)
+        return descendants(wrapper) if wrapper is not None else []
 
     def _wrapper(self) -> ProcessIdentity | None:
         try:
             return ProcessIdentity.from_dict(json.loads(self.claim.read_bytes()))
-        except (FileNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, JobDirError):
+            # Not begun, or void: then there is nothing to stop.
             return None
