@@ -23,7 +23,6 @@ from pyrunner.system.process import ProcessIdentity
 from pyrunner.system.proctree import descendants, find_job_processes, kill_tree
 from pyrunner.system.usage import ResourceUsage
 
-
 #: How long killing may take before the supervisor looks after its other duties, seconds: what waits in
 #: the kernel for a device cannot be killed.
 KILL_PATIENCE: Final = 2.0
