@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import resource
@@ -69,6 +70,8 @@ def spawn_wrapper(plan: WrapperPlan, lock: OpenFileLock) -> int:
     status = 1
     try:
         _close_all_but(lock.fd)
+        # A collection would copy the pages that are shared with the supervisor.
+        gc.disable()
         os.setsid()
         _run(plan)
         status = 0

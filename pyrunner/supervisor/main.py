@@ -54,6 +54,8 @@ def run_job(control: ControlDir) -> None:
     # Orders come as files: a service stop, a terminal or a lost session must not reach a job.
     for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
+    # Wrappers are not waited for, their exit files are: the kernel may take them away at once.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     state.starts += 1
     state.boot_id = boot_id()
     state.started_at = state.started_at or time.time()
