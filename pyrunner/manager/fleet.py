@@ -13,7 +13,7 @@ from typing import Final
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import JobDirError, PyrunnerError
 from pyrunner.jobdir.layout import Business
-from pyrunner.manager.business import assign_businesses
+from pyrunner.manager.business import assign_businesses, remember_token
 from pyrunner.manager.link import Link, Links
 from pyrunner.manager.slots import Slots
 from pyrunner.system.files import make_private
@@ -103,6 +103,13 @@ class Fleet:
                 except PyrunnerError:
                     continue  # another manager's
                 _log.warning("finishing the jobs of %s, which no [[runners]] entry uses", business.path)
+
+    def token_changed(self, runner: ActiveRunner, token: str) -> None:
+        """A runner has a new token: its folder stays the same."""
+        try:
+            remember_token(runner.slots.business, runner.link.config, token)
+        except JobDirError as error:
+            _log.error("%s", error, extra={"fields": runner.link.log_fields})
 
     def close(self) -> None:
         """Let others work here."""

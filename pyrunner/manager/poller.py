@@ -48,6 +48,7 @@ class Poller:
 
     :param ask: starts a job request for a runner; ``hold``: the coordinator may keep it waiting.
     :param executors: names of executors that jobs can run on.
+    :param may_ask: tells whether this host can take another job of a runner at all.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Poller:
         health: Health,
         ask: Callable[[str, bool], None],
         executors: Collection[str],
+        may_ask: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._capacity = capacity
         self._health = health
         self._ask = ask
         self._executors = frozenset(executors)
+        self._may_ask = may_ask
         self._entries: dict[str, _Entry] = {}
         self._requests: dict[str, RequestConcurrency] = {}
         self._interval = 3.0
@@ -159,7 +162,7 @@ class Poller:
             )
             entry.feed_failures += 1
             return True
-        return not self._capacity.within_limit(config.token, config.limit)
+        return not self._capacity.within_limit(config.token, config.limit) or not self._may_ask(entry.key)
 
     def _offer(self, entry: _Entry, now: float) -> None:
         config = entry.config

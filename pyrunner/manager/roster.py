@@ -22,7 +22,7 @@ from pyrunner.manager.slots import Slot
 from pyrunner.manager.tracked import Stage, TrackedJob
 from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.system.files import write_json
-from pyrunner.system.inotify import Inotify
+from pyrunner.system.inotify import MOVED_TO, Inotify
 
 _log: Final = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Roster:
         if self._inotify is None:
             return
         try:
-            self._inotify.add(folder)
+            self._inotify.add(folder, MOVED_TO)
         except OSError as error:  # the look of every second finds all it would have told
             _log.warning("cannot watch %s: %s; changes are noticed later", folder, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ class Slots:
     def __init__(self, business: Business) -> None:
         self.business = business
         self._busy: dict[int, Slot] = {}
+        self._reserved: set[int] = set()
+        #: The main loop takes slots, the background thread reserves them.
+        self._lock = threading.Lock()
 
     @property
     def busy(self) -> Collection[int]:
@@ -43,20 +47,36 @@ class Slots:
         :param job: None when the payload does not decode: any slot will do.
         :param keep: control directories of jobs that are not acknowledged: no choice may cost one.
         """
-        executor_id = self._choose(job, source_path, keep)
-        project_id = job.job_info.project_id if job else 0
-        slot = Slot(executor_id, token, project_id, self._project_number(token, project_id))
-        self._busy[executor_id] = slot
+        with self._lock:
+            executor_id = self._choose(job, source_path, keep)
+            project_id = job.job_info.project_id if job else 0
+            slot = Slot(executor_id, token, project_id, self._project_number(token, project_id))
+            self._busy[executor_id] = slot
         return slot
 
     def occupy(self, slot: Slot) -> None:
         """Take the slot that a job of a former manager runs in."""
-        self._busy[slot.executor_id] = slot
+        with self._lock:
+            self._busy[slot.executor_id] = slot
 
     def release(self, slot: Slot) -> None:
         """Give a slot back. Safe twice."""
-        if self._busy.get(slot.executor_id) == slot:
-            del self._busy[slot.executor_id]
+        with self._lock:
+            if self._busy.get(slot.executor_id) == slot:
+                del self._busy[slot.executor_id]
+
+    def reserve(self, executor_id: int) -> bool:
+        """Keep jobs out of a slot for a moment; False when it has one."""
+        with self._lock:
+            if executor_id in self._busy:
+                return False
+            self._reserved.add(executor_id)
+            return True
+
+    def unreserve(self, executor_id: int) -> None:
+        """Let jobs in again."""
+        with self._lock:
+            self._reserved.discard(executor_id)
 
     def place(self, slot: Slot, job: Job, source_path: str) -> JobPlace:
         """Return where a job runs in its slot."""
@@ -76,7 +96,7 @@ class Slots:
 
     def _choose(self, job: Job | None, source_path: str, keep: Collection[Path]) -> int:
         known = sorted(self._known())
-        free = [one for one in known if one not in self._busy]
+        free = [one for one in known if one not in self._busy and one not in self._reserved]
         if job is not None:
             free = [one for one in free if not self._would_lose(one, job, keep)]
             for holds in (self._holds_ref, self._holds_project):

@@ -1,0 +1,138 @@
+"""``run``: starts the manager, and brings it to its end (config-and-commands.md 2.2, 3)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pyrunner import COMPATIBLE_VERSION
+from pyrunner.config.checks import check_for_run
+from pyrunner.config.model import Config
+from pyrunner.config.system_id import load_system_id
+from pyrunner.config.watch import ConfigWatcher
+from pyrunner.errors import ConfigError, PyrunnerError
+from pyrunner.manager.intake import HostSettings
+from pyrunner.manager.manager import Manager
+from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
+from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure_logging
+from pyrunner.system.process import protect_from_oom
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ManagerOptions:
+    """The command line and environment of ``run``."""
+
+    config_path: Path
+    working_directory: Path = Path()
+    user: str = ""
+    listen_address: str = ""
+    #: Given on the command line or in the environment: the file's value does not count.
+    log_level_fixed: bool = False
+    log_format_fixed: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+class LogSettings:
+    """Level and format of the process log, as far as the configuration decides them."""
+
+    def __init__(self, options: ManagerOptions) -> None:
+        self._options = options
+
+    def apply(self, config: Config) -> None:
+        """Take over what the file says; what it leaves out goes back to the default.
+
+        :raises PyrunnerError: for words that mean nothing; the former settings then stay.
+        """
+        options = self._options
+        if options.log_level_fixed and options.log_format_fixed:
+            return
+        level = logging.getLevelName(logging.getLogger().level).lower()
+        fixed_format = options.environ.get("LOG_FORMAT", DEFAULT_FORMAT)
+        configure_logging(
+            fixed_format if options.log_format_fixed else (config.log_format or DEFAULT_FORMAT),
+            level if options.log_level_fixed else (config.log_level or DEFAULT_LEVEL),
+        )
+
+
+def run_manager(options: ManagerOptions) -> int:
+    """Run until told to stop; return the exit code: 0 after an orderly end, else 1."""
+    try:
+        return _run(options)
+    except PyrunnerError as error:
+        _log.log(FATAL, "Service run failed", extra={"fields": {"error": str(error)}})
+        return 1
+
+
+def _run(options: ManagerOptions) -> int:
+    fields = {
+        "arch": go_architecture(),
+        "os": go_platform(),
+        "pid": os.getpid(),
+        "revision": REVISION,
+        "version": COMPATIBLE_VERSION,
+    }
+    _log.info("Runtime platform", extra={"fields": fields})
+    try:
+        os.chdir(options.working_directory)
+    except OSError as error:
+        raise PyrunnerError(f"cannot work in {options.working_directory}: {error.strerror}") from None
+    _log.info("Starting multi-runner from %s...", options.config_path, extra={"fields": _counts()})
+    protect_from_oom()
+    watcher = ConfigWatcher(options.config_path, options.environ)
+    logs = LogSettings(options)
+    config = _first_config(watcher, options.config_path)
+    logs.apply(config)
+    manager = Manager(
+        config=config,
+        environ=options.environ,
+        host=HostSettings(_system_id(options.config_path), options.user, os.getcwd()),
+        watcher=watcher,
+        apply_logging=logs.apply,
+    )
+    _log.info("Configuration loaded", extra={"fields": _counts()})
+    if options.listen_address or config.listen_address:
+        _log.warning("metrics & debug endpoints are not available in this version")
+    else:
+        _log.info(
+            "listen_address not defined, metrics & debug endpoints disabled", extra={"fields": _counts()}
+        )
+    _log.info(
+        "[session_server].listen_address not defined, session endpoints disabled", extra={"fields": _counts()}
+    )
+    _log.info("Initializing executor providers", extra={"fields": _counts()})
+    return manager.run()
+
+
+def _first_config(watcher: ConfigWatcher, path: Path) -> Config:
+    try:
+        config = watcher.load()
+    except FileNotFoundError:
+        _log.error("Failed to load config stat %s: no such file or directory", path)
+        return Config(path=path)
+    if config.concurrent < 1:
+        raise ConfigError(
+            f"'concurrent = {config.concurrent}' means that no jobs will be processed; set it to 1 or more",
+            str(path),
+        )
+    check_for_run(config)
+    return config
+
+
+def _system_id(path: Path) -> str:
+    found = load_system_id(path)
+    if found.warning:
+        fields = {"state_file": str(path.parent / ".runner_system_id"), "system_id": found.value}
+        _log.warning("%s", found.warning, extra={"fields": fields})
+    elif found.created:
+        _log.info("Created missing unique system ID", extra={"fields": {"system_id": found.value}})
+    return found.value
+
+
+def _counts() -> dict[str, int]:
+    return {"builds": 0, "max_builds": 0}

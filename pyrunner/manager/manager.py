@@ -1,0 +1,272 @@
+"""The manager: wires its parts, and is the one loop that sleeps."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pyrunner.config.locations import certificate_folder
+from pyrunner.config.model import Config
+from pyrunner.config.watch import ConfigWatcher
+from pyrunner.gitlab.cancel import Cancellation
+from pyrunner.gitlab.jobs import JobRequestOutcome
+from pyrunner.jobdir.journal import JobResult
+from pyrunner.manager.capacity import Capacity
+from pyrunner.manager.caretaker import Caretaker
+from pyrunner.manager.delivery import Delivery, coordinator_is_back
+from pyrunner.manager.fleet import ActiveRunner, Fleet
+from pyrunner.manager.health import Health
+from pyrunner.manager.housekeeping import Housekeeping
+from pyrunner.manager.intake import HostSettings
+from pyrunner.manager.launcher import Launcher
+from pyrunner.manager.link import Links, known_executors
+from pyrunner.manager.mailbox import Mailbox
+from pyrunner.manager.notify import ServiceNotifier
+from pyrunner.manager.poller import Poller
+from pyrunner.manager.recovery import Recovery
+from pyrunner.manager.reloading import Reloading
+from pyrunner.manager.requests import Requests, answer_of, coordinator_answered
+from pyrunner.manager.roster import Roster
+from pyrunner.manager.rotation import Rotation
+from pyrunner.manager.shutdown import ProcessState, Shutdown
+from pyrunner.manager.signals import Signals
+from pyrunner.manager.spawner_client import SpawnerClient
+from pyrunner.manager.survival import why_jobs_would_die
+from pyrunner.manager.tracked import TrackedJob
+from pyrunner.system.inotify import Inotify
+
+_log: Final = logging.getLogger(__name__)
+
+#: Seconds between two looks at every job (design R3).
+LOOK_EVERY: Final = 1.0
+_STATE_FILE: Final = "state.json"
+
+
+class Manager:
+    """All parts of a runner manager, and the loop that steps them.
+
+    :param watcher: of the configuration file; None: the configuration never changes.
+    :param apply_logging: takes over the log settings of a configuration.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        host: HostSettings,
+        watcher: ConfigWatcher | None = None,
+        apply_logging: Callable[[Config], None] = lambda _: None,
+    ) -> None:
+        self.config = config
+        self.mailbox = Mailbox()
+        self.stop = Cancellation()
+        self._host = host
+        self._clock = time.monotonic
+        self._look_at = -math.inf
+        self.capacity = Capacity(config.concurrent)
+        self._inotify = _inotify()
+        self.links = Links(environ, certificate_folder(environ))
+        self.links.connection_max_age = config.connection_max_age
+        self.fleet = Fleet(environ, os.geteuid(), self.links)
+        self.roster = Roster(self.mailbox, self.capacity, self._inotify, self._freed)
+        self._spawner = SpawnerClient(environ)
+        self._caretaker = Caretaker(self._spawner, self._ended)
+        self._delivery = Delivery(self.mailbox, self._clock, self.stop, self.roster.acknowledged)
+        self.health = Health(self._clock)
+        self._requests = Requests(self.mailbox, host.system_id, self._answered)
+        self.poller = Poller(self.capacity, self.health, self._ask, known_executors(), self._may_ask)
+        self._launcher = Launcher(
+            self.mailbox,
+            self.roster,
+            self._caretaker,
+            self._delivery,
+            host,
+            lambda key, token: self.poller.launched(key, token, self._clock()),
+            self.stop,
+        )
+        self._recovery = Recovery(self.roster, self._launcher, self.links)
+        self.shutdown = Shutdown(
+            self.roster,
+            self._delivery,
+            stop_polling=self.poller.stop,
+            cancel_polls=self._requests.cancel,
+            polls=lambda: self._requests.under_way,
+            why_abort=lambda: why_jobs_would_die(environ),
+        )
+        self._housekeeping = Housekeeping(self.mailbox, self.fleet)
+        self._notifier = ServiceNotifier(environ)
+        self._reloading = Reloading(watcher, self._apply, apply_logging)
+        self._rotation = (
+            Rotation(self.mailbox, watcher.path, environ, self._rotated) if watcher is not None else None
+        )
+
+    # Life
+
+    def run(self) -> int:
+        """Work until a stop signal; return the exit code.
+
+        :raises PyrunnerError: when the work cannot be begun.
+        """
+        signals = Signals(self.mailbox.wakeup_fd)
+        try:
+            self._begin()
+            while self.shutdown.exit_code is None:
+                self._turn(signals)
+            return self.shutdown.exit_code
+        finally:
+            self._end()
+            signals.close()
+
+    def _begin(self) -> None:
+        self._reloading.log_notices(self.config)
+        # Started before any thread is, and while nothing waits for it.
+        self._spawner.step(self._clock())
+        self.fleet.load(self.config.runners, strict=True)
+        self.fleet.adopt_orphans()
+        resumed = sum(self._recovery.resume(slots, self.fleet.runners) for slots in self.fleet.slots())
+        if resumed:
+            _log.info("Resuming %d jobs", resumed)
+        self._apply_settings(self.config)
+        self.shutdown.state = ProcessState.RUNNING
+        self._notifier.ready()
+
+    def _end(self) -> None:
+        self._notifier.stopping()
+        self.stop.set()
+        self._requests.cancel()
+        self._spawner.close()
+        self.fleet.close()
+        self.links.close()
+        if self._inotify is not None:
+            self._inotify.close()
+        self.mailbox.close()
+
+    def _turn(self, signals: Signals) -> None:
+        """One turn of the loop: step all parts, then sleep until the first is due or something happens."""
+        for number in signals.take():
+            self._signal(number)
+        now = self._clock()
+        due = min(
+            self._spawner.step(now),
+            self._reloading.step(now),
+            self._look(now),
+            self.poller.step(now),
+            self._delivery.step_due(self.roster, now),
+            self._rotation.step(self.fleet.runners.values(), now) if self._rotation else math.inf,
+            self._housekeeping.step(now),
+            self.shutdown.step(now),
+            self._notifier.step(now),
+        )
+        if self.shutdown.exit_code is None:
+            self._sleep(due - self._clock())
+
+    def _sleep(self, seconds: float) -> None:
+        poll = select.poll()
+        poll.register(self.mailbox, select.POLLIN)
+        if self._spawner.fileno() >= 0:
+            poll.register(self._spawner, select.POLLIN)
+        if self._inotify is not None:
+            poll.register(self._inotify, select.POLLIN)
+        poll.poll(None if seconds == math.inf else max(0.0, seconds) * 1000)
+        self.mailbox.deliver()
+        self._spawner.readable()
+        self._notice()
+
+    def _notice(self) -> None:
+        """Look at the jobs whose journals have changed."""
+        if self._inotify is None:
+            return
+        for event in self._inotify.read():
+            job = self.roster.in_folder(event.folder)
+            if job is not None and event.name == _STATE_FILE:
+                self._caretaker.look(job, self._clock())
+
+    def _look(self, now: float) -> float:
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            for job in self.roster.running:
+                self._caretaker.look(job, now)
+        return self._look_at
+
+    def _signal(self, number: signal.Signals) -> None:
+        if number == signal.SIGHUP:
+            self._reloading.now()
+        else:
+            self.shutdown.received(number, self._clock())
+
+    # Jobs
+
+    def _ask(self, key: str, hold: bool) -> None:
+        self._requests.send(self.fleet.runners[key], hold)
+
+    def _may_ask(self, key: str) -> bool:
+        return self.fleet.runners[key].has_room()
+
+    def _answered(self, runner: ActiveRunner, outcome: JobRequestOutcome) -> None:
+        config = runner.link.config
+        self.poller.answered(
+            runner.key,
+            config.token,
+            config.effective_request_concurrency,
+            answer_of(outcome),
+            config.unique_id,
+        )
+        if coordinator_answered(outcome):
+            coordinator_is_back(self.roster, config.url, self._clock())
+        if outcome.payload is not None:
+            self._launcher.accept(runner, outcome)
+
+    def _ended(self, job: TrackedJob, result: JobResult) -> None:
+        now = self._clock()
+        self.roster.finish(job, result, now)
+        # The result goes out first: somebody waits for it.
+        self._delivery.step(job, now)
+        self.roster.ended(job, result)
+
+    def _freed(self, key: str) -> None:
+        self.poller.freed(key, self._clock())
+
+    # Configuration
+
+    def _apply(self, config: Config) -> None:
+        """Take over a new configuration.
+
+        :raises PyrunnerError: when it cannot be used; the former then stays in force.
+        """
+        self.fleet.load(
+            config.runners,
+            in_use=lambda business: any(job.slots.business == business for job in self.roster),
+        )
+        self._apply_settings(config)
+        self.health.forget()
+        for slots in self.fleet.slots():
+            self._recovery.resume(slots, self.fleet.runners)
+
+    def _apply_settings(self, config: Config) -> None:
+        self.config = config
+        self.capacity.concurrent = config.concurrent
+        self.links.connection_max_age = config.connection_max_age
+        self.shutdown.timeout = config.effective_shutdown_timeout
+        runners = [(key, runner.link.config) for key, runner in self.fleet.runners.items()]
+        self.poller.configure(runners, config.effective_check_interval, self._clock())
+        links = [runner.link.config for runner in self.fleet.runners.values()]
+        self.links.keep(links + [job.link.config for job in self.roster])
+
+    def _rotated(self, runner: ActiveRunner, token: str) -> None:
+        self.fleet.token_changed(runner, token)
+        self.capacity.rename(runner.link.config.token, token)
+        self._reloading.now()
+
+
+def _inotify() -> Inotify | None:
+    try:
+        return Inotify()
+    except OSError as error:  # the look of every second finds what it would have told
+        _log.warning("no inotify: %s; ends of jobs are noticed up to a second later", error)
+        return None
