@@ -60,6 +60,8 @@ class JobRequestOutcome:
     :param canceled: the stop came before the answer. A job that was being handed out is lost to the
         server's own time limit.
     :param tls: goes into the job (6.4).
+    :param held: the coordinator kept the request waiting and saw a change, or the end of its patience:
+        a job that has come meanwhile is handed out with the next request only (1.7).
     """
 
     payload: dict[str, Any] | None = field(repr=False)
@@ -70,6 +72,7 @@ class JobRequestOutcome:
     retriable_seen: bool = False
     canceled: bool = False
     tls: TlsData = field(default_factory=TlsData, repr=False)
+    held: bool = False
 
 
 def request_job(
@@ -123,6 +126,11 @@ def request_job(
         result.text,
         result.correlation_id,
         result.reply.retriable_seen if result.reply is not None else False,
+        # The gateway that holds requests answers them itself, without the mark.
+        held="last_update" in payload
+        and result.code == 204
+        and result.reply is not None
+        and "X-GitLab-Last-Update" not in result.reply.headers,
     )
 
 

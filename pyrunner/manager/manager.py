@@ -216,6 +216,7 @@ class Manager:
             config.effective_request_concurrency,
             answer_of(outcome),
             config.unique_id,
+            self._clock(),
         )
         if coordinator_answered(outcome):
             coordinator_is_back(self.roster, config.url, self._clock())

@@ -29,6 +29,8 @@ class _Entry:
     config: RunnerConfig
     due: float
     in_flight: int = 0
+    #: When it was asked out of turn last.
+    repeated_at: float = -math.inf
     #: Passes and skips, for metrics.
     feeds: int = 0
     feed_failures: int = 0
@@ -41,6 +43,8 @@ class Answer:
     got_job: bool
     healthy: bool
     retriable_seen: bool = False
+    #: A long poll has ended without a job; one may be had with the next request.
+    held: bool = False
 
 
 class Poller:
@@ -108,7 +112,7 @@ class Poller:
             self._offer(entry, now)
         return min((one.due for one in self._entries.values()), default=math.inf)
 
-    def answered(self, key: str, token: str, limit: int, answer: Answer, unique_id: str) -> None:
+    def answered(self, key: str, token: str, limit: int, answer: Answer, unique_id: str, now: float) -> None:
         """Take note of an answer; a job keeps its request slot until :meth:`launched`.
 
         :param limit: the ``request_concurrency`` that was in force.
@@ -121,6 +125,9 @@ class Poller:
         entry = self._entries.get(key)
         if entry is not None:
             entry.in_flight -= 1
+            if answer.held and now - entry.repeated_at >= self._interval:
+                entry.repeated_at = now
+                entry.due = min(entry.due, now)
         if not answer.got_job:
             requests.release()
 

@@ -63,7 +63,7 @@ class Requests:
 
 def answer_of(outcome: JobRequestOutcome) -> Answer:
     """Return what the poller has to know of an outcome."""
-    return Answer(outcome.payload is not None, outcome.healthy, outcome.retriable_seen)
+    return Answer(outcome.payload is not None, outcome.healthy, outcome.retriable_seen, outcome.held)
 
 
 def coordinator_answered(outcome: JobRequestOutcome) -> bool:
