@@ -42,7 +42,8 @@ COMMANDS: Final = {
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),
     "reset-token": LazyCommand("pyrunner.cli.reset_token", "reset a runner's token"),
-    "run": LazyCommand("pyrunner.cli.run", "run multi runner service"),
+    # the manager writes the line about the platform itself
+    "run": LazyCommand("pyrunner.cli.run", "run multi runner service", quiet=True),
     "run-single": LazyCommand("pyrunner.cli.run_single", "start single runner"),
     "supervise": LazyCommand("pyrunner.cli.supervise", "drive one job", hidden=True, quiet=True),
     "unregister": LazyCommand("pyrunner.cli.unregister", "unregister specific runner"),

@@ -18,7 +18,7 @@ from pyrunner.errors import ConfigError, PyrunnerError
 from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.manager import Manager
 from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
-from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure_logging
+from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure_logging, current_settings
 from pyrunner.system.process import protect_from_oom
 
 _log: Final = logging.getLogger(__name__)
@@ -52,10 +52,9 @@ class LogSettings:
         options = self._options
         if options.log_level_fixed and options.log_format_fixed:
             return
-        level = logging.getLevelName(logging.getLogger().level).lower()
-        fixed_format = options.environ.get("LOG_FORMAT", DEFAULT_FORMAT)
+        log_format, level = current_settings()
         configure_logging(
-            fixed_format if options.log_format_fixed else (config.log_format or DEFAULT_FORMAT),
+            log_format if options.log_format_fixed else (config.log_format or DEFAULT_FORMAT),
             level if options.log_level_fixed else (config.log_level or DEFAULT_LEVEL),
         )
 

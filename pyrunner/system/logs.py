@@ -30,7 +30,16 @@ from pyrunner.system.logformat import (
     TextFormatter,
 )
 
-__all__ = ["FATAL", "PANIC", "TRACE", "configure_logging", "parse_format", "parse_level", "with_fields"]
+__all__ = [
+    "FATAL",
+    "PANIC",
+    "TRACE",
+    "configure_logging",
+    "current_settings",
+    "parse_format",
+    "parse_level",
+    "with_fields",
+]
 
 DEFAULT_FORMAT: Final = "runner"
 DEFAULT_LEVEL: Final = "info"
@@ -55,6 +64,12 @@ _STARTED_AT: Final = time.time()
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
     """Writes to the process's stderr; the type marks our handler among others."""
+
+    def __init__(self, stream: TextIO, log_format: str, level: str) -> None:
+        super().__init__(stream)
+        self.setFormatter(_formatter(log_format, stream))
+        #: Format and level, as they were given.
+        self.settings = (log_format, level)
 
 
 class FieldsAdapter(logging.LoggerAdapter[logging.Logger]):
@@ -113,8 +128,7 @@ def configure_logging(
     number = parse_level(level)
     parse_format(log_format)
     out = sys.stderr if stream is None else stream
-    handler = _StderrHandler(out)
-    handler.setFormatter(_formatter(log_format, out))
+    handler = _StderrHandler(out, log_format, level)
     for value, name in ((TRACE, "TRACE"), (FATAL, "FATAL"), (PANIC, "PANIC")):
         logging.addLevelName(value, name)
     root = logging.getLogger()
@@ -125,6 +139,14 @@ def configure_logging(
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
     _answer_sigusr1(dump=number <= logging.DEBUG)
+
+
+def current_settings() -> tuple[str, str]:
+    """Return format and level of the last :func:`configure_logging`; the defaults before the first."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _StderrHandler):
+            return handler.settings
+    return DEFAULT_FORMAT, DEFAULT_LEVEL
 
 
 def _formatter(log_format: str, stream: TextIO) -> logging.Formatter:

@@ -87,6 +87,14 @@ def test_wrong_settings_change_nothing() -> None:
     assert json.loads(out.getvalue())["msg"] == "still"
 
 
+def test_current_settings() -> None:
+    """Whoever keeps one of the two can ask for it; wrong settings are not among them."""
+    configure_logging("text", "Warn", io.StringIO())
+    with pytest.raises(UsageError):
+        configure_logging("xml", "info")
+    assert current_settings() == ("text", "Warn")
+
+
 def test_fields_of_logger_and_call_are_merged() -> None:
     """Fields of the logger go on every record; those of the call win."""
     out = io.StringIO()

@@ -1,0 +1,51 @@
+"""``run``: the runner manager, in the foreground (config-and-commands.md 2.2)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from pyrunner.cli.config_file import ConfigFile
+from pyrunner.cli.flags import CONFIG, Flag, Kind
+from pyrunner.cli.group import Invocation, RunnerCommand
+from pyrunner.manager.app import ManagerOptions, run_manager
+
+_log = logging.getLogger(__name__)
+
+_DIRECTORY: Final = Flag(("working-directory", "d"), help="Specify custom working directory")
+_USER: Final = Flag(("user", "u"), help="Use specific user to execute shell scripts")
+_LISTEN: Final = Flag(
+    ("listen-address",), env="LISTEN_ADDRESS", help="Metrics / pprof server listening address"
+)
+_SERVICE: Final = Flag(("service", "n"), help="Use different names for different services", ignored=True)
+_SYSLOG: Final = Flag(
+    ("syslog",), Kind.BOOLEAN, env="LOG_SYSLOG", help="Log to system service logger", ignored=True
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Run the manager until it is told to stop; return its exit code."""
+    session, values = invocation.session, invocation.values
+    session.log_mode()
+    for flag in invocation.ignored:
+        _log.warning("%s has no effect: pyrunner logs to standard error", flag)
+    return run_manager(
+        ManagerOptions(
+            config_path=ConfigFile.of(invocation).path,
+            working_directory=Path(values.text(_DIRECTORY.name) or "."),
+            user=values.text(_USER.name),
+            listen_address=values.text(_LISTEN.name),
+            log_level_fixed=session.log_level_fixed,
+            log_format_fixed=session.log_format_fixed,
+            environ=session.environ,
+        )
+    )
+
+
+COMMAND: Final = RunnerCommand(
+    "run",
+    run,
+    (CONFIG, _LISTEN, _SERVICE, _DIRECTORY, _USER, _SYSLOG),
+    help="run multi runner service",
+)
