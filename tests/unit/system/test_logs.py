@@ -15,6 +15,7 @@ from pyrunner.system.logs import (
     PANIC,
     TRACE,
     configure_logging,
+    current_settings,
     parse_format,
     parse_level,
     with_fields,
