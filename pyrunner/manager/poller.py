@@ -125,6 +125,8 @@ class Poller:
         entry = self._entries.get(key)
         if entry is not None:
             entry.in_flight -= 1
+            if answer.got_job:
+                entry.repeated_at = -math.inf
             if answer.held and now - entry.repeated_at >= self._interval:
                 entry.repeated_at = now
                 entry.due = min(entry.due, now)
