@@ -1,7 +1,9 @@
 """Our own lines in the trace, written once each however often a supervisor is started again (design R6).
 
 The lines of a job come in a fixed order. What is already in the raw log was written by a former
-supervisor: that many lines are skipped.
+supervisor: that many lines are skipped. The journal keeps how many there were at each of its entries
+(:attr:`JobTrace.position`), so that a walk that takes another way before such an entry, because a newer
+version has one line more, cannot shift all that comes behind it.
 """
 
 from __future__ import annotations
@@ -24,20 +26,39 @@ class JobTrace:
         self.raw_log = raw_log
         self.sections = sections
         self._clock = clock
-        self._written = 0
-        self._before = raw_log.message_count
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        """How many lines and ends of writers have been written or skipped."""
+        return self._position
+
+    @property
+    def replaying(self) -> bool:
+        """Tell whether a former supervisor has written more: it has been further than this."""
+        return self._position < self.raw_log.message_count
+
+    def resume_at(self, position: int) -> None:
+        """Go on where the walk was when ``position`` was journaled."""
+        self._position = position
 
     def write(self, data: bytes) -> None:
-        """Append bytes of our own, unless a former supervisor has."""
-        self._written += 1
-        if self._written > self._before:
+        """Append bytes of our own, unless a former supervisor has.
+
+        :raises DiskFull: when there is no room; the line is not counted then.
+        """
+        if not self.replaying:
             self.raw_log.append_message(data, self._clock())
+        self._position += 1
 
     def close_writer(self) -> None:
-        """End the current writer: header, stages and final status each have their own (6.3 rule 4)."""
-        self._written += 1
-        if self._written > self._before:
+        """End the current writer: header, stages and final status each have their own (6.3 rule 4).
+
+        :raises DiskFull: when there is no room; it is not counted then.
+        """
+        if not self.replaying:
             self.raw_log.close_messages(self._clock())
+        self._position += 1
 
     def plain(self, text: str) -> None:
         """A line without colour."""

@@ -39,7 +39,7 @@ def end_to_json(end: StageEnd) -> dict[str, Any]:
     """Return a stage's end for the journal."""
     return {
         "status": asdict(end.status),
-        "stop": asdict(end.stop) if end.stop else None,
+        "stop": stop_to_json(end.stop) if end.stop else None,
         "usage": end.usage.to_dict(),
     }
 
@@ -49,9 +49,19 @@ def end_from_json(value: dict[str, Any]) -> StageEnd:
     status, stop = value["status"], value["stop"]
     return StageEnd(
         ExitStatus(ExitKind(status["kind"]), status["code"], status["text"]),
-        Stop(StopKind(stop["kind"]), stop["text"]) if stop else None,
+        stop_from_json(stop) if stop else None,
         ResourceUsage.from_dict(value["usage"]),
     )
+
+
+def stop_to_json(stop: Stop) -> dict[str, Any]:
+    """Return a stop for the journal."""
+    return asdict(stop)
+
+
+def stop_from_json(value: dict[str, Any]) -> Stop:
+    """Return a stop as it was journaled."""
+    return Stop(StopKind(value["kind"]), value["text"])
 
 
 def script_error(status: ExitStatus, text: str) -> PyrunnerError | None:

@@ -130,28 +130,51 @@ class BuildRunner:
     def _prepare_executor(self, limits: StageLimits) -> None:
         title = f'Preparing the "{self.context.runner.executor}" executor'
         with self.trace.section("prepare_executor", title):
+            failure: PyrunnerError | None = None
             for attempt in range(PREPARE_TRIES):
-                self.stages.raise_if_stopped(limits)
+                self._check_preparation(limits, f"prepare_executor.{attempt}")
                 if self.refusal is not None:
                     raise self.refusal
                 executor = self.make_executor()
-                try:
-                    texts = executor.prepare()
-                except BuildError:
-                    executor.cleanup()
-                    raise
-                except PyrunnerError as error:
-                    executor.cleanup()
-                    self.trace.error(f"Preparation failed: {error}")
-                    self.trace.info(f"Will be retried in {format_duration(PREPARE_PAUSE)} ...")
+                failure, texts = self._try_to_prepare(executor, f"prepare.{attempt}")
+                if failure is None:
+                    for text in texts:
+                        self.trace.plain(text)
+                    self.stages.executor = executor
+                    return
+                self._check_preparation(limits, f"prepare_executor.{attempt}.failed")
+                self.trace.error(f"Preparation failed: {failure}")
+                self.trace.info(f"Will be retried in {format_duration(PREPARE_PAUSE)} ...")
+                if not self.trace.replaying:
                     self.pause(PREPARE_PAUSE, limits)
-                    if attempt == PREPARE_TRIES - 1:
-                        raise
-                    continue
-                for text in texts:
-                    self.trace.plain(text)
-                self.stages.executor = executor
-                return
+            self._check_preparation(limits, "prepare_executor.end")
+            if failure is not None:
+                raise failure
+
+    def _try_to_prepare(self, executor: Executor, key: str) -> tuple[PyrunnerError | None, list[str]]:
+        """Prepare an executor, with the lines and failures that a former supervisor journaled.
+
+        An executor is prepared again when the walk is repeated; a try that failed is not.
+        """
+        steps = self.stages.journal.record.steps
+        if key in steps and steps[key]["error"]:
+            return PyrunnerError(steps[key]["error"]), []
+        try:
+            texts = executor.prepare()
+        except BuildError:
+            executor.cleanup()
+            raise
+        except PyrunnerError as error:
+            executor.cleanup()
+            text = str(error)
+            self.stages.once(key, lambda: {"error": text, "texts": []})
+            return error, []
+        return None, list(self.stages.once(key, lambda: {"error": "", "texts": texts})["texts"])
+
+    def _check_preparation(self, limits: StageLimits, occasion: str) -> None:
+        """Raise what has ended the preparation: then it is neither reported nor tried again (1.3)."""
+        stop = self.stages.raise_if_stopped(limits, occasion)
+        self._check_limit(StageOutcome(stop=stop), PREPARE, self.context.runner.prepare_timeout)
 
     def _fetch_inputs(self, deadline: float) -> PyrunnerError | None:
         """Sources, cache and artifacts; returns the error of the first that failed for good."""
@@ -174,7 +197,9 @@ class BuildRunner:
         for attempt in range(attempts):
             if attempt:
                 self.trace.warning("Retrying...")
-                self.pause(self._retry_pause(attempt), limits)
+                # A former supervisor that has gone on has waited: its stage may be running now.
+                if not self.trace.replaying:
+                    self.pause(self._retry_pause(attempt), limits)
             outcome = StageOutcome()
             if stage == "get_sources" and attempt == 1:
                 outcome = self._stage("clear_worktree", limits)

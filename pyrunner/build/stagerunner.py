@@ -15,12 +15,15 @@ from pyrunner.build.outcome import (
     end_from_json,
     end_to_json,
     script_error,
+    stop_from_json,
+    stop_to_json,
 )
 from pyrunner.build.scripts import stage_script, stage_title
 from pyrunner.errors import PyrunnerError
 from pyrunner.executors.base import (
     Executor,
     ExitKind,
+    ExitStatus,
     StageEnd,
     StageLimits,
     StageRequest,
@@ -29,6 +32,7 @@ from pyrunner.executors.base import (
     Watch,
 )
 from pyrunner.jobdir.journal import Journal
+from pyrunner.system.process import boot_id
 from pyrunner.system.usage import ResourceUsage
 
 #: After the job's deadline the wrapper waits this long for a supervisor before it acts (design R5).
@@ -37,6 +41,9 @@ _TIMEOUT_WARNING: Final = (
     "could not run to completion because the timeout was exceeded. "
     "For more control over job and script timeouts see: "
     "https://docs.gitlab.com/ci/runners/configure_runners/#set-script-and-after_script-timeouts"
+)
+_REBOOTED: Final = ExitStatus(
+    ExitKind.VANISHED, text="the machine was started again while the stage's process ran"
 )
 
 
@@ -96,7 +103,7 @@ class StageRunner:
 
         :raises JobStopped: when the whole job is stopped.
         """
-        stop = self.raise_if_stopped(limits)
+        stop = self.raise_if_stopped(limits, stage)
         if stop is not None:
             return StageOutcome(stop=stop)
         try:
@@ -115,7 +122,8 @@ class StageRunner:
         )
         with self.trace.section(stage, stage_title(stage)):
             end = self._execute(request, limits)
-        self.trace.raw_log.close_stage(request.number, time.time())
+            # A last line without its end belongs into the section.
+            self.trace.raw_log.close_stage(request.number, time.time())
         self.usages.append((stage, end.usage))
         if end.stop is not None and end.stop.kind is StopKind.TIMEOUT:
             self.trace.warning(f"{stage} {_TIMEOUT_WARNING}")
@@ -123,16 +131,25 @@ class StageRunner:
             raise JobStopped(end.stop)
         return StageOutcome(script_error(end.status, self.executor.failure_text(end.status)), end.stop)
 
-    def raise_if_stopped(self, limits: StageLimits) -> Stop | None:
+    def raise_if_stopped(self, limits: StageLimits, occasion: str) -> Stop | None:
         """Return what has stopped the next stage before it began, if anything.
 
-        A stage whose result is in the journal was begun before, so that the check must not come
-        out differently when the walk is repeated.
+        The check must not come out differently when the walk is repeated: a stop is journaled, and
+        where a former supervisor has gone on nothing had stopped it.
+
+        :param occasion: names this check among those before the same stage.
+        :raises JobStopped: when the whole job is stopped.
         """
-        key = str(self._number + 1)
-        if key in self.journal.record.steps or key in self.journal.record.begun:
+        record, key = self.journal.record, str(self._number + 1)
+        if key in record.steps or key in record.begun:
             return None
-        stop = self.watch.check(limits)
+        stop_key = f"stop.{key}.{occasion}"
+        if (stopped := record.steps.get(stop_key)) is not None:
+            stop: Stop | None = stop_from_json(stopped)
+        elif self.trace.replaying:
+            return None
+        elif (stop := self.watch.check(limits)) is not None:
+            self.journal.end(stop_key, stop_to_json(stop))
         if stop is not None and self._stops_job(stop):
             raise JobStopped(stop)
         return stop
@@ -145,21 +162,33 @@ class StageRunner:
     def _execute(self, request: StageRequest, limits: StageLimits) -> StageEnd:
         key = str(request.number)
         record = self.journal.record
-        if key in record.steps:
-            return end_from_json(record.steps[key])
+        if (ended := record.steps.get(key)) is not None:
+            self.trace.resume_at(ended["position"])
+            self.executor.recall(ended["identity"])
+            return end_from_json(ended)
+        begun = record.begun.get(key)
+        if begun is not None:
+            self.trace.resume_at(begun["position"])
         record.stage, record.stage_started_at = request.name, time.time()
-        end = self._run_or_attach(request, limits, record.begun.get(key))
-        self.journal.end(key, end_to_json(end))
+        end = self._run_or_attach(request, limits, begun)
+        identity = record.begun[key]["identity"]
+        self.journal.end(key, {**end_to_json(end), "position": self.trace.position, "identity": identity})
         return end
 
     def _run_or_attach(
-        self, request: StageRequest, limits: StageLimits, identity: dict[str, Any] | None
+        self, request: StageRequest, limits: StageLimits, begun: dict[str, Any] | None
     ) -> StageEnd:
-        def announce(value: dict[str, Any]) -> None:
+        boot = boot_id()
+
+        def announce(identity: dict[str, Any]) -> None:
+            value = {"identity": identity, "boot_id": boot, "position": self.trace.position}
             self.journal.begin(str(request.number), value)
 
-        running = self.executor.attach(request, identity) if identity is not None else None
+        running = self.executor.attach(request, begun["identity"]) if begun is not None else None
         if running is None:
+            if begun is not None and begun["boot_id"] != boot and not request.workspace:
+                # A power cut may have taken the sign that the script had begun.
+                return StageEnd(_REBOOTED, None, ResourceUsage())
             running = self.executor.start(request, announce)
         end = running.wait(self.watch, limits)
         if end.status.kind is ExitKind.VANISHED and request.workspace and end.stop is None:

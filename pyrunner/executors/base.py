@@ -3,7 +3,8 @@
 Order of calls for one job::
 
     prepare ── start ── wait ── start ── wait ── … ── cleanup
-                 └ attach instead of start, when a former supervisor began this stage
+                 └ attach instead of start, when a former supervisor began this stage;
+                   recall instead of all three, when it also saw its end
 
 - ``prepare`` may raise and be called again on a fresh object; ``cleanup`` is called after each
   failure and once at the end, is safe twice, and never removes what a later resume needs.
@@ -131,6 +132,9 @@ class Executor(Protocol):
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
         """Take up a stage that a former supervisor started; None when it never began to run."""
+
+    def recall(self, identity: dict[str, Any]) -> None:
+        """Take note of a stage that ended under a former supervisor: what it left behind is the job's."""
 
     def failure_text(self, status: ExitStatus) -> str:
         """Word a failed status as this executor does: ``exit status 1``."""

@@ -78,6 +78,11 @@ class ShellExecutor:
         process = DurableProcess(files, request.number, self.raw_log, tree, self.grace)
         return process if process.attach() else None
 
+    def recall(self, identity: dict[str, Any]) -> None:
+        """Know the stage's cgroup again, to stop or to remove with the job; see the contract."""
+        if identity.get("cgroup"):
+            self._groups.append(JobCgroup.from_dict(identity["cgroup"]))
+
     def failure_text(self, status: ExitStatus) -> str:
         """Word a status as Go's os/exec does (job-execution.md 5.7)."""
         if status.kind is ExitKind.EXITED:

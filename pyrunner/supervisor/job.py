@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 from pyrunner.build.context import BuildContext, PrepareRefused
 from pyrunner.build.jobtrace import JobTrace
@@ -21,13 +22,30 @@ from pyrunner.executors.traits import SHELL_TRAITS
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobResult, Journal
 from pyrunner.jobdir.record import JobRecord
+from pyrunner.protocol.decode import decode
 from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.supervisor.report import store_stats, usage_lines
 from pyrunner.supervisor.watch import SupervisorWatch
+from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
 from pyrunner.trace.render import TraceOptions
+from pyrunner.trace.storage import storage_error
 
 logger = logging.getLogger(__name__)
+
+#: The journal's key of :class:`_JobEnd`.
+_END: Final = "end"
+
+
+@dataclass(frozen=True)
+class _JobEnd:
+    """How the stages ended, for the lines that close the trace."""
+
+    result: JobResult
+    #: Section name and resource use of each attempt that ran.
+    usages: list[tuple[str, dict[str, Any]]]
+    #: Where in the trace those lines begin.
+    position: int
 
 
 @dataclass
@@ -61,8 +79,19 @@ class SupervisedJob:
         trace = JobTrace(raw_log, sections)
         refusal = self._refusal()
         if refusal is not None:
-            trace.write(f"{refusal.message}\n".encode())
+            watch.heart.until_room(lambda: self._write_refusal(trace, refusal))
             return refusal
+        end = self._journaled_end()
+        if end is None:
+            end = self._walk(trace, raw_log, watch)
+            stored = asdict(end)
+            watch.heart.until_room(lambda: self.journal.end(_END, stored))
+        # Journaled before its lines are written: they are written once, whoever writes them.
+        watch.heart.until_room(lambda: self._close(trace, end))
+        return end.result
+
+    def _walk(self, trace: JobTrace, raw_log: RawLog, watch: SupervisorWatch) -> _JobEnd:
+        """Run or resume the job's stages."""
         stages: StageRunner | None = None
         executors: list[Executor] = []
         error: Exception | None = None
@@ -79,22 +108,36 @@ class SupervisedJob:
             BuildRunner(context, make_executor, stages, watch.pause, self._refused).run()
         except PyrunnerError as failure:
             error = failure
+        except OSError as failure:
+            logger.exception("the job's files cannot be written")
+            error = storage_error(failure, Path(failure.filename or self.control.path))
         except Exception as crash:
             logger.exception("the supervisor crashed")
             error = PyrunnerError(f"panic: {crash}")
         finally:
             for executor in executors:
                 executor.cleanup()
-        result = result_of(error)
-        self._report(trace, stages)
-        self._final_line(trace, result)
-        return result
+        usages = [(name, usage.to_dict()) for name, usage in stages.usages] if stages is not None else []
+        # All lines that are there were written before this end was known.
+        return _JobEnd(result_of(error), usages, max(trace.position, raw_log.message_count))
 
-    def remove_sources(self) -> None:
-        """A tag's sources are not kept (tristan-layout.md 2)."""
-        if not self.record.keep_source:
-            # Follows no link, whatever the job left there.
-            shutil.rmtree(self.record.source, ignore_errors=True)
+    def _journaled_end(self) -> _JobEnd | None:
+        """Return how the job ended under a former supervisor, which did not come to finish it."""
+        value = self.journal.record.steps.get(_END)
+        if value is None:
+            return None
+        usages = [(str(name), dict(usage)) for name, usage in value["usages"]]
+        return _JobEnd(decode(JobResult, value["result"]), usages, int(value["position"]))
+
+    def _close(self, trace: JobTrace, end: _JobEnd) -> None:
+        trace.resume_at(end.position)
+        self._report(trace, [(name, ResourceUsage.from_dict(usage)) for name, usage in end.usages])
+        self._final_line(trace, end.result)
+
+    @staticmethod
+    def _write_refusal(trace: JobTrace, refusal: JobResult) -> None:
+        trace.resume_at(0)
+        trace.write(f"{refusal.message}\n".encode())
 
     def _refusal(self) -> JobResult | None:
         """Return how a job ends that cannot be begun (job-execution.md 1.1 step 0)."""
@@ -122,14 +165,14 @@ class SupervisedJob:
             reuse_login=not self.record.user and not hooks and not context.job.hooks,
         )
 
-    def _report(self, trace: JobTrace, stages: StageRunner | None) -> None:
-        if stages is None or not stages.usages:
+    def _report(self, trace: JobTrace, usages: list[tuple[str, ResourceUsage]]) -> None:
+        if not usages:
             return
         started = self.journal.record.started_at
-        store_stats(self.control.stats, stages.usages, started, time.time())
+        store_stats(self.control.stats, usages, started, time.time())
         if self._context is not None and self._context.runner.tristan.usage_report:
             with trace.section("resource_usage", "Resource usage"):
-                for line in usage_lines(stages.usages):
+                for line in usage_lines(usages):
                     trace.plain(line)
             trace.close_writer()
 

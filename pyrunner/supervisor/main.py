@@ -15,7 +15,9 @@ from pyrunner.errors import JobDirError
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import Journal
 from pyrunner.jobdir.record import JobRecord
+from pyrunner.supervisor.heartbeat import Heartbeat
 from pyrunner.supervisor.job import SupervisedJob
+from pyrunner.supervisor.removal import remove_sources
 from pyrunner.supervisor.watch import SupervisorWatch
 from pyrunner.system.lock import OpenFileLock
 from pyrunner.system.process import boot_id
@@ -56,25 +58,27 @@ def run_job(control: ControlDir) -> None:
         signal.signal(ignored, signal.SIG_IGN)
     # Wrappers are not waited for, their exit files are: the kernel may take them away at once.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    heart = Heartbeat(control)
+    heart.beat()
     state.starts += 1
     state.boot_id = boot_id()
     state.started_at = state.started_at or time.time()
-    journal.store()
+    heart.until_room(journal.store)
     job = SupervisedJob(control, JobRecord.load(control.job), journal)
-    raw_log = RawLog.open(control)
-    renderer = TraceRenderer(control, job.trace_options())
-    watch = SupervisorWatch(control, renderer)
+    raw_log = heart.until_room(lambda: RawLog.open(control))
+    renderer = heart.until_room(lambda: TraceRenderer(control, job.trace_options()))
+    watch = SupervisorWatch(control, renderer, heart)
     try:
         result = job.run(raw_log, watch)
-        raw_log.finish(time.time())
-        renderer.finish()
-        renderer.checkpoint()
+        heart.until_room(lambda: raw_log.finish(time.time()))
+        heart.until_room(watch.finish_trace)
     finally:
         watch.close()
         renderer.close()
         raw_log.close()
-    job.remove_sources()
+    if not job.record.keep_source:
+        remove_sources(Path(job.record.source), heart.beat)
     state.phase, state.stage = "finished", ""
     state.finished_at = time.time()
     state.result = result
-    journal.store()
+    heart.until_room(journal.store)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import time
 from typing import Final
@@ -10,13 +9,10 @@ from typing import Final
 from pyrunner.executors.base import StageLimits, Stop, StopKind
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.orders import Order, read_order
-from pyrunner.system.files import write_atomic
+from pyrunner.supervisor.heartbeat import Heartbeat
 from pyrunner.system.inotify import Inotify
-from pyrunner.system.process import ProcessIdentity
 from pyrunner.trace.render import TraceRenderer
 
-#: Seconds between heartbeats; 60 s without one and the manager takes the supervisor for hung (R3).
-HEARTBEAT: Final = 5.0
 #: Seconds between checks of what no event announces: clocks, a wrapper that vanished.
 TICK: Final = 1.0
 #: The same where the kernel gives no inotify instance (128 a user by default): nothing is announced.
@@ -36,12 +32,11 @@ _STOPS: Final = (
 class SupervisorWatch:
     """Beats the heart, reads orders, compares deadlines, and keeps the trace up to date."""
 
-    def __init__(self, control: ControlDir, renderer: TraceRenderer) -> None:
+    def __init__(self, control: ControlDir, renderer: TraceRenderer, heart: Heartbeat) -> None:
         self.control = control
+        self.heart = heart
         self.renderer = renderer
         self._inotify = _watch(control)
-        self._identity = json.dumps(ProcessIdentity.current().to_dict()).encode()
-        self._beat_at = 0.0
         self._render_at = 0.0
         self._checkpoint_at = 0.0
         self._orders: dict[Order, str] = {}
@@ -55,9 +50,8 @@ class SupervisorWatch:
         """Do what is due; return why the stage has to stop, if it has."""
         if self._inotify is not None:
             self._inotify.read()
-        now = time.monotonic()
-        self._beat(now)
-        self._advance_trace(now)
+        self.heart.beat()
+        self._advance_trace(time.monotonic())
         self._read_orders()
         for order, kind in _STOPS:
             if order in self._orders:
@@ -74,8 +68,9 @@ class SupervisorWatch:
     def timeout(self, limits: StageLimits) -> float:
         """Seconds until :meth:`check` has to be called again."""
         wall = time.time()
-        due = [TICK if self._inotify is not None else BLIND_TICK, self._beat_at - time.monotonic()]
-        due.extend(ends - wall for ends in limits.deadlines.values())
+        due = [TICK if self._inotify is not None else BLIND_TICK, self.heart.due - time.monotonic()]
+        # What has passed is known: it must not keep us busy while the stage is being stopped.
+        due.extend(ends - wall for ends in limits.deadlines.values() if ends > wall)
         if self.renderer.behind:
             due.append(self._render_at - time.monotonic())
         return max(0.0, min(due))
@@ -92,15 +87,19 @@ class SupervisorWatch:
                 return
             poller.poll(min(left, self.timeout(limits)) * 1000)
 
+    def finish_trace(self) -> None:
+        """Render what is left of a finished raw log, in turns with the heart.
+
+        :raises DiskFull: when there is no room; may be called again.
+        """
+        while self.renderer.advance(RENDER_BUDGET):
+            self.heart.beat()
+        self.renderer.finish()
+
     def close(self) -> None:
         """Release the descriptors."""
         if self._inotify is not None:
             self._inotify.close()
-
-    def _beat(self, now: float) -> None:
-        if now >= self._beat_at:
-            self._beat_at = now + HEARTBEAT
-            write_atomic(self.control.heartbeat, self._identity, durable=False)
 
     def _advance_trace(self, now: float) -> None:
         if now >= self._render_at:
