@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import math
 import os
 import select
 import signal
+import struct
+import termios
 import time
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from pyrunner.errors import DiskFull
 from pyrunner.executors.base import ExitKind, ExitStatus, StageEnd, StageLimits, Stop, StopKind, Watch
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import WrapperPlan, read_exit, spawn_wrapper
@@ -23,6 +26,9 @@ from pyrunner.trace.rawlog import STDERR, STDOUT, RawLog
 LEFTOVER_OUTPUT: Final = 1.0
 #: Splices from one pipe before the other, and the orders, get a turn.
 _SPLICES_PER_TURN: Final = 16
+#: Seconds after SIGKILL until the wrapper is ended too, and as many until the stage is given up (5.7).
+FORCE_KILL: Final = 10.0
+_INT: Final = struct.Struct("i")
 
 
 class ProcessTree(Protocol):
@@ -33,6 +39,9 @@ class ProcessTree(Protocol):
 
     def kill(self) -> None:
         """End all of it (SIGKILL), also what was born meanwhile."""
+
+    def abandon(self) -> None:
+        """End the wrapper of the stage, which does not tell of its end."""
 
     def alive(self) -> bool:
         """Tell whether any of it lives."""
@@ -88,7 +97,8 @@ class DurableProcess:
             usage = self._usage(record)
             if stopper.stop is not None or record is None:
                 self.tree.kill()
-        except DiskFull:
+        except Exception:
+            # The disk is full, or worse: nothing may run on that nobody will wait for.
             self.tree.kill()
             raise
         finally:
@@ -105,8 +115,10 @@ class DurableProcess:
             poller.poll(timeout * 1000)
             busy = self._drain_turn()
             stop = watch.check(limits)
-            stopper.advance(stop)
             record = read_exit(self.files.exit)
+            stopper.advance(None if _ended_in_time(record, stop, limits) else stop)
+            if stopper.gave_up:
+                return None
             if record is None and not is_held(self.files.lock):
                 # Looked at again: it may have written its last word between the two looks.
                 record = read_exit(self.files.exit)
@@ -132,8 +144,14 @@ class DurableProcess:
         return more
 
     def _drain_all(self) -> None:
-        while self._drain_turn():
-            pass
+        """Take what the pipes hold now, hence all that was written before this moment.
+
+        Not until they are empty: what the script left behind may print for ever.
+        """
+        for fd, stream in ((self._out, STDOUT), (self._err, STDERR)):
+            left = _held(fd) if fd >= 0 else 0
+            while left > 0 and (moved := self.raw_log.splice(fd, stream, self.number, time.time())):
+                left -= moved
 
     def _drain_leftovers(self, record: dict[str, Any], watch: Watch, limits: StageLimits) -> None:
         """Collect for at most a second what processes that the script left behind still print."""
@@ -161,6 +179,18 @@ class DurableProcess:
             if fd >= 0:
                 os.close(fd)
         self._out = self._err = -1
+
+
+def _held(fd: int) -> int:
+    """Return how many bytes are in a pipe."""
+    return int(_INT.unpack(fcntl.ioctl(fd, termios.FIONREAD, _INT.pack(0)))[0])
+
+
+def _ended_in_time(record: dict[str, Any] | None, stop: Stop | None, limits: StageLimits) -> bool:
+    """Tell whether a deadline passed only after the script's end, which nobody was there to see."""
+    if record is None or stop is None or stop.kind is not StopKind.TIMEOUT:
+        return False
+    return float(record.get("ended_at", math.inf)) < limits.deadlines.get(stop.text, 0.0)
 
 
 def _status(record: dict[str, Any] | None) -> ExitStatus:
@@ -209,6 +239,8 @@ class _Stopper:
         self.stop: Stop | None = None
         self._kill_at = 0.0
         self._kills = 0
+        self._first_kill = math.inf
+        self._abandoned = False
 
     def advance(self, stop: Stop | None) -> None:
         """Go on with the ladder; a more urgent stop replaces the reason of a running one."""
@@ -220,9 +252,19 @@ class _Stopper:
         elif stop is not None and self.stop is not None and _urgency(stop) < _urgency(self.stop):
             self.stop = stop
         if self.stop is not None and now >= self._kill_at:
+            self._first_kill = min(self._first_kill, now)
             self.tree.kill()
             self._kills += 1
             self._kill_at = now + min(0.1 * 2**self._kills, 5.0)
+        if now >= self._first_kill + FORCE_KILL and not self._abandoned:
+            # Stopped by a signal of the job, or waiting for a script that waits in the kernel.
+            self._abandoned = True
+            self.tree.abandon()
+
+    @property
+    def gave_up(self) -> bool:
+        """Tell whether even the wrapper has outlived its killing."""
+        return time.monotonic() >= self._first_kill + 2 * FORCE_KILL
 
     def waits(self) -> bool:
         """Tell whether what was asked to end still has grace time, and needs it."""

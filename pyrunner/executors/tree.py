@@ -62,6 +62,12 @@ class HostTree:
         self._each(lambda group: group.kill(KILL_PATIENCE))
         kill_tree(self._strays, KILL_PATIENCE)
 
+    def abandon(self) -> None:
+        """End the wrapper, which does not tell of the stage's end."""
+        wrapper = self._wrapper()
+        if wrapper is not None:
+            wrapper.send(signal.SIGKILL)
+
     def alive(self) -> bool:
         """Tell whether anything of it lives."""
         groups = [self.current, *self.earlier]

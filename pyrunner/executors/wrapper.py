@@ -103,8 +103,11 @@ def _run(plan: WrapperPlan) -> None:
     if not create_exclusive(plan.files.claim, me):
         return
     # Opened for reading and writing: opening never blocks, and end-of-file never comes.
-    out = os.open(plan.files.stdout, os.O_RDWR | os.O_CLOEXEC)
-    err = os.open(plan.files.stderr, os.O_RDWR | os.O_CLOEXEC)
+    for fifo in (plan.files.stdout, plan.files.stderr):
+        os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
+    # The job gets descriptors of its own: one that it can read would take its output away from us.
+    out = os.open(plan.files.stdout, os.O_WRONLY | os.O_CLOEXEC)
+    err = os.open(plan.files.stderr, os.O_WRONLY | os.O_CLOEXEC)
     _store_exit(plan.files, _run_script(plan, out, err))
     _await_drained(plan.files)
 
