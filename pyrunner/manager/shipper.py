@@ -19,6 +19,8 @@ from pyrunner.gitlab.updates import PatchResult, PatchState, UpdateResult, Updat
 from pyrunner.jobdir.journal import JobResult
 from pyrunner.protocol.states import JobState, map_failure_reason
 
+#: Seconds until the first tick. gitlab-runner waits 3; somebody who has just started a job looks at it.
+FIRST_TICK: Final = 1.0
 #: Seconds between ticks until the coordinator asks for others, and again when finalizing begins.
 FIRST_INTERVAL: Final = 3.0
 #: Bytes of one PATCH at most.
@@ -91,7 +93,7 @@ class Shipper:
         self._dynamic = dynamic_force_send
         self._uniform = uniform
         self._interval = FIRST_INTERVAL
-        self._due = now + self._interval
+        self._due = now + FIRST_TICK
         self._last_sent = -math.inf
         #: The call under way is a touch; the job may end before its answer is here.
         self._touching = False

@@ -51,9 +51,12 @@ class Job:
         self.shipper.finish(JobResult("failed", reason, code, "", final), self.now)
 
 
-def test_first_tick_comes_after_three_seconds() -> None:
-    """Nothing is sent before the first interval is over, even when there is output."""
+def test_first_tick_comes_after_a_second() -> None:
+    """Nothing is sent before the first second is over, even when there is output; then every three."""
     job = Job(size=10)
+    assert job.next() == job.now + 1
+    job.wait()
+    job.patched(offset=10)
     assert job.next() == job.now + 3
 
 
