@@ -30,6 +30,7 @@ from pyrunner.errors import BuildError, JobCanceled, JobTimeout, PyrunnerError
 from pyrunner.executors.base import Executor, StageLimits, StopKind
 from pyrunner.protocol.states import FailureReason
 from pyrunner.system.durations import format_duration
+from pyrunner.trace import lines
 
 #: Executor preparation: tries and pause in seconds (job-execution.md 1.3).
 PREPARE_TRIES: Final = 3
@@ -73,6 +74,9 @@ class BuildRunner:
         """
         for line in header_lines(self.context):
             self.trace.plain(line)
+        if self.context.record.payload.get("secrets") is not None:
+            # The title comes with the map, however empty; it is no section of the trace (1.1 step 5).
+            self.trace.write(lines.section_title("Resolving secrets"))
         self.trace.close_writer()
         deadline = self.stages.once("job_deadline", lambda: time.time() + self.timeout)
         if self.context.setting_warnings:

@@ -91,7 +91,12 @@ def test_manager_killed_after_the_end(coordinator: EmbeddedCoordinator, runner: 
 def test_manager_killed_at_random_moments(
     coordinator: EmbeddedCoordinator, runner: RunnerProcess, tmp_path: Path
 ) -> None:
-    """Fifty kills at random moments of three-second jobs: every trace whole, every script run once."""
+    """Fifty kills at random moments of three-second jobs: every trace whole, every script run once.
+
+    A job that is on its way to the manager when it dies is offered again: jobs are committed in two phases.
+    """
+    coordinator.settings.two_phase_commit = True
+    coordinator.settings.acknowledgement_seconds = 3
     seed = random.randrange(1 << 30)
     dice = random.Random(seed)
     jobs: dict[int, Path] = {}
