@@ -17,9 +17,12 @@ from pyrunner.config.watch import ConfigWatcher
 from pyrunner.errors import ConfigError, PyrunnerError
 from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.manager import Manager
+from pyrunner.manager.single import SingleOptions, run_single
 from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
 from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure_logging, current_settings
 from pyrunner.system.process import protect_from_oom
+
+__all__ = ["ManagerOptions", "SingleOptions", "run_manager", "run_single"]
 
 _log: Final = logging.getLogger(__name__)
 

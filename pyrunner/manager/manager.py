@@ -53,6 +53,7 @@ class Manager:
 
     :param watcher: of the configuration file; None: the configuration never changes.
     :param apply_logging: takes over the log settings of a configuration.
+    :param detaches: jobs may outlive this process: another will take them up.
     """
 
     def __init__(
@@ -62,8 +63,11 @@ class Manager:
         host: HostSettings,
         watcher: ConfigWatcher | None = None,
         apply_logging: Callable[[Config], None] = lambda _: None,
+        detaches: bool = True,
     ) -> None:
         self.config = config
+        #: A further part of the loop; as all of them, it returns when to be called again.
+        self.companion: Callable[[float], float] = lambda _: math.inf
         self.mailbox = Mailbox()
         self.stop = Cancellation()
         self._host = host
@@ -97,7 +101,7 @@ class Manager:
             stop_polling=self.poller.stop,
             cancel_polls=self._requests.cancel,
             polls=lambda: self._requests.under_way,
-            why_abort=lambda: why_jobs_would_die(environ),
+            why_abort=lambda: why_jobs_would_die(environ) if detaches else "nobody would take them up",
         )
         self._housekeeping = Housekeeping(self.mailbox, self.fleet)
         self._notifier = ServiceNotifier(environ)
@@ -156,6 +160,7 @@ class Manager:
             self._spawner.step(now),
             self._reloading.step(now),
             self._look(now),
+            self.companion(now),
             self.poller.step(now),
             self._delivery.step_due(self.roster, now),
             self._rotation.step(self.fleet.runners.values(), now) if self._rotation else math.inf,
@@ -195,10 +200,10 @@ class Manager:
         return self._look_at
 
     def _signal(self, number: signal.Signals) -> None:
-        if number == signal.SIGHUP:
-            self._reloading.now()
-        else:
+        if number != signal.SIGHUP:
             self.shutdown.received(number, self._clock())
+        elif not self._reloading.now():
+            self.shutdown.received(signal.SIGTERM, self._clock())
 
     # Jobs
 

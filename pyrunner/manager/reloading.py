@@ -44,10 +44,12 @@ class Reloading:
             self._take(self._watcher.poll(now))
         return self._due
 
-    def now(self) -> None:
-        """Read the file at once, changed or not."""
-        if self._watcher is not None:
-            self._take(self._watcher.reload())
+    def now(self) -> bool:
+        """Read the file at once, changed or not; False when there is none to read."""
+        if self._watcher is None:
+            return False
+        self._take(self._watcher.reload())
+        return True
 
     def _take(self, reload: Reload | None) -> None:
         if reload is None:

@@ -100,6 +100,14 @@ class Shutdown:
         else:
             self._force(name, now)
 
+    def leave(self, now: float) -> None:
+        """Come to an end without a signal: ask for nothing more, wait for what runs."""
+        if not self.begun:
+            self._signal = signal.SIGQUIT
+            self._began = now
+            self.state = ProcessState.GRACEFUL
+            self._stop_polling()
+
     def step(self, now: float) -> float:
         """Go on with stopping; return when to call again."""
         if not self.begun or self.exit_code is not None:
