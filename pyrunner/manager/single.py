@@ -53,10 +53,13 @@ def run_single(options: SingleOptions) -> int:
             detaches=False,
         )
         manager.companion = Ending(options, manager).step
-        return manager.run()
+        code = manager.run()
     except PyrunnerError as error:
         _log.log(FATAL, "Service run failed", extra={"fields": {"error": str(error)}})
         return 1
+    if options.max_builds and manager.roster.taken >= options.max_builds:
+        _log.info("This runner has processed its build limit, so now exiting")
+    return code
 
 
 class Ending:
@@ -73,8 +76,6 @@ class Ending:
         if manager.shutdown.begun:
             return math.inf
         if options.max_builds and manager.roster.taken >= options.max_builds:
-            if not manager.roster.running:
-                _log.info("This runner has processed its build limit, so now exiting")
             manager.shutdown.leave(now)
             return math.inf
         if len(manager.roster) or math.isnan(self._idle_since):
