@@ -67,9 +67,7 @@ def _all(config: Config, file: ConfigFile, calls: CoordinatorCalls, pat: str) ->
             continue
         seen.append(runner)
         if not _reset(runner, file, calls, pat):
-            _log.error(
-                "Failed to reset runner authentication token", extra={"fields": {"name": runner.name}}
-            )
+            _log.error("Failed to reset runner authentication token", extra={"fields": {"name": runner.name}})
 
 
 def _reset(runner: RunnerConfig, file: ConfigFile, calls: CoordinatorCalls, pat: str) -> bool:
@@ -100,9 +98,7 @@ def _chosen(config: Config, values: Values) -> RunnerConfig:
         if runner.name == name if name else (runner.url == url and runner.id == number):
             return runner
     sought = f"name '{name}'" if name else f'URL "{url}" and ID {number}'
-    raise CommandFailed(
-        "Couldn't get runner credentials", error=f"could not find a runner with the {sought}"
-    )
+    raise CommandFailed("Couldn't get runner credentials", error=f"could not find a runner with the {sought}")
 
 
 COMMAND: Final = RunnerCommand(
