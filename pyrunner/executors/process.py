@@ -136,8 +136,10 @@ class DurableProcess:
         """Move some output; True when there may be more."""
         more = False
         for fd, stream in ((self._out, STDOUT), (self._err, STDERR)):
+            if fd < 0 or not _held(fd):
+                continue
             for _ in range(_SPLICES_PER_TURN):
-                if fd < 0 or not self.raw_log.splice(fd, stream, self.number, time.time()):
+                if not self.raw_log.splice(fd, stream, self.number, time.time()):
                     break
             else:
                 more = True

@@ -47,7 +47,9 @@ class OpenFileLock:
 def is_held(path: Path) -> bool:
     """Tell whether anybody holds the lock on ``path``; False when the file does not exist."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        # Only for reading: to close a file that was open for writing wakes whoever watches its folder,
+        # and whoever asks again then would never sleep.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
     try:
