@@ -76,8 +76,11 @@ class PlacedJob:
         ).store(control.job)
         return cls(folder, control, payload)
 
-    def start(self) -> Self:
-        """Start a supervisor."""
+    def start(self, prelude: str = "") -> Self:
+        """Start a supervisor.
+
+        :param prelude: Python that it runs first, to die at a certain point.
+        """
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),
@@ -87,7 +90,7 @@ class PlacedJob:
         }
         with self.control.supervisor_log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _SUPERVISE, str(self.control.path)],
+                [sys.executable, "-c", f"{prelude}\n{_SUPERVISE}", str(self.control.path)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
