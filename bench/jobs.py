@@ -39,10 +39,6 @@ class Bench:
             done.extend(self.coordinator.wait_for(one, "success", timeout=120) for one in ids)
         return done
 
-    def family(self) -> list[psutil.Process]:
-        """Return the manager's fork server and, below it, supervisors and wrappers of running jobs."""
-        return self.manager.children(recursive=True)
-
 
 @contextmanager
 def bench(concurrent: int) -> Iterator[Bench]:
@@ -128,19 +124,13 @@ def memory_figures() -> list[Figure]:
     with bench(concurrent=count) as running:
         running.run(3, 1)
         idle = _unique(running.manager)
-        servers = [one for one in running.family() if "pyrunner.supervisor.spawner" in one.cmdline()]
-        server = sum(_unique(one) for one in servers[:1])
+        servers = [one for one in running.manager.children() if _ours(one)]
+        server_memory = sum(_unique(one) for one in servers[:1])
         ids = [running.coordinator.enqueue(script=["echo begun", "sleep 6"]) for _ in range(count)]
         for one in ids:
             running.coordinator.wait_for_trace(one, b"begun\n", timeout=60)
-        python = Path(sys.executable).name[:6]
-        jobs = [
-            one
-            for one in psutil.process_iter()
-            if one.pid not in (running.manager.pid, os.getpid(), *(each.pid for each in servers[:1]))
-            and one.name().startswith(python)
-            and "spawner" in " ".join(one.cmdline())
-        ]
+        # Supervisors are the fork server's children, wrappers theirs; the job's own shells do not count.
+        jobs = [one for server in servers for one in server.children(recursive=True) if _ours(one)]
         private = sum(_unique(one) for one in jobs) / count
         for one in ids:
             running.coordinator.wait_for(one, "success", timeout=60)
@@ -148,11 +138,18 @@ def memory_figures() -> list[Figure]:
     return [
         Figure("idle manager, resident", rss, "MiB", 60),
         Figure("idle manager, private", idle, "MiB"),
-        Figure("idle fork server, private", server, "MiB"),
+        Figure("idle fork server, private", server_memory, "MiB"),
         Figure(
             "private memory per running job", private, "MiB", 8, note=f"{len(jobs) / count:.0f} processes"
         ),
     ]
+
+
+def _ours(process: psutil.Process) -> bool:
+    try:
+        return any("pyrunner.supervisor.spawner" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie has no command line either
+        return False
 
 
 def _unique(process: psutil.Process) -> float:

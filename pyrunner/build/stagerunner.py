@@ -95,7 +95,7 @@ class StageRunner:
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """Return the journaled value of ``key``, computing it the first time."""
         if key not in self.journal.record.steps:
-            self.journal.end(key, compute())
+            self.journal.end(key, compute(), durable=False)
         return self.journal.record.steps[key]
 
     def run(self, stage: str, limits: StageLimits, job_status: str = "running") -> StageOutcome:
@@ -182,7 +182,7 @@ class StageRunner:
 
         def announce(identity: dict[str, Any]) -> None:
             value = {"identity": identity, "boot_id": boot, "position": self.trace.position}
-            self.journal.begin(str(request.number), value)
+            self.journal.begin(str(request.number), value, durable=not request.workspace)
 
         running = self.executor.attach(request, begun["identity"]) if begun is not None else None
         if running is None:

@@ -116,7 +116,8 @@ def _store_exit(files: StageFiles, record: dict[str, Any]) -> None:
     """Write the exit file; a full disk is waited out, for without it the job would be lost."""
     while files.claim.exists():
         try:
-            write_json(files.exit, record)
+            # Has to survive our death, not the machine's: with that the job is gone anyway.
+            write_json(files.exit, record, durable=False)
             return
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):

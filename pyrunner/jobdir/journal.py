@@ -72,20 +72,24 @@ class Journal:
         record = load_state(path)
         return cls(path, record or JobStateRecord())
 
-    def store(self) -> None:
-        """Write the journal; it survives any kill from here on."""
-        write_json(self.path, asdict(self.record))
+    def store(self, durable: bool = True) -> None:
+        """Write the journal; it survives any kill from here on.
 
-    def begin(self, key: str, value: Any) -> None:
+        :param durable: also a power cut. Needed for what must not be done twice (a user's script) and
+            for results; a workspace stage may be repeated after a reboot.
+        """
+        write_json(self.path, asdict(self.record), durable)
+
+    def begin(self, key: str, value: Any, durable: bool = True) -> None:
         """Record that a step is about to start."""
         self.record.begun[key] = value
-        self.store()
+        self.store(durable)
 
-    def end(self, key: str, value: Any) -> None:
+    def end(self, key: str, value: Any, durable: bool = True) -> None:
         """Record the result of a step."""
         self.record.begun.pop(key, None)
         self.record.steps[key] = value
-        self.store()
+        self.store(durable)
 
 
 def load_state(path: Path) -> JobStateRecord | None:

@@ -147,11 +147,13 @@ class BashWriter:
         """Export each line of ``file`` as it stands; nothing in it is evaluated."""
         path = self._word(file)
         self._make_temporary_dir()
-        self.line(f"touch {path}")
+        self.line(f": >> {path}")
         self.line(f'while read -r line; do export "$line"; done < {path}')
 
     def _make_temporary_dir(self) -> None:
-        self.line(f"mkdir -p {self._word(self._temporary_dir)}")
+        # A test costs nothing, a process a millisecond: a job's scripts ask this a dozen times.
+        folder = self._word(self._temporary_dir)
+        self.line(f"[ -d {folder} ] || mkdir -p {folder}")
 
     # ---- conditions
 
@@ -229,8 +231,10 @@ class BashWriter:
         self._check()
 
     def remove_file(self, path: Word) -> None:
-        """Remove a file that may be missing."""
-        self.command("rm", "-f", path)
+        """Remove a file that may be missing, a dangling link included; nothing is started when it is."""
+        word = self._word(path)
+        with self._if(f"[ -e {word} ] || [ -L {word} ]"):
+            self.command("rm", "-f", path)
 
     def remove_files_below(self, folder: str, pattern: str) -> None:
         """Remove every file below ``folder`` whose name matches."""

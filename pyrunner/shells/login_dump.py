@@ -13,11 +13,16 @@ from typing import Final
 
 from pyrunner.shells.quoting import double_quoted
 
-# Taken as a positional parameter rather than a variable: under `set -a` that one would be exported.
+#: The last field of a complete file.
+_END: Final = b"pyrunner:end"
+
+# Kept in positional parameters rather than variables: under `set -a` those would be exported. Only `env`
+# is a process of its own.
 _COMMAND: Final = (
-    '( set -- "$(umask)" "$(command cat /proc/self/limits)"; umask 077; '
-    '{{ printf \'%s\\0\' "$1" "$PWD" "$2"; command env -0; }} > {temporary} '
-    "&& command mv -f {temporary} {path} ) 2>/dev/null || command rm -f {temporary}"
+    '( set -- "$(umask)" ""; while IFS= read -r _runner_line; do set -- "$1" "$2$_runner_line\n"; '
+    "done < /proc/self/limits; unset _runner_line; umask 077; "
+    '{{ printf \'%s\\0%s\\0%b\\0\' "$1" "$PWD" "$2" && command env -0 && printf \'pyrunner:end\\0\'; }} '
+    "> {path} ) 2>/dev/null || command rm -f {path}"
 )
 _LIMIT: Final = re.compile(r"(Max [a-z- ]+?)\s{2,}(\S+)\s+(\S+)")
 
@@ -47,8 +52,8 @@ class LoginEnvironment:
 
 
 def dump_command(path: str) -> str:
-    """Return shell that writes the file, whole or not at all, without a word and always succeeding."""
-    return _COMMAND.format(temporary=double_quoted(f"{path}.tmp"), path=double_quoted(path))
+    """Return shell that writes the file, silently and always succeeding; :func:`load` knows a whole one."""
+    return _COMMAND.format(path=double_quoted(path))
 
 
 def load(path: Path) -> LoginEnvironment | None:
@@ -57,10 +62,12 @@ def load(path: Path) -> LoginEnvironment | None:
         fields = path.read_bytes().split(b"\0")
     except FileNotFoundError:
         return None
-    if len(fields) < 4 or not re.fullmatch(rb"[0-7]{1,4}", fields[0]) or not fields[1].startswith(b"/"):
+    if len(fields) < 5 or fields[-2:] != [_END, b""]:
+        return None
+    if not re.fullmatch(rb"[0-7]{1,4}", fields[0]) or not fields[1].startswith(b"/"):
         return None
     environment: dict[bytes, bytes] = {}
-    for entry in fields[3:]:
+    for entry in fields[3:-2]:
         name, separator, value = entry.partition(b"=")
         if name and separator and name != b"_":
             environment[name] = value

@@ -26,7 +26,7 @@ def test_a_relative_temp_dir_is_made_absolute_when_the_script_runs() -> None:
     relative.export("RUNNER_TEMP_PROJECT_DIR", "builds/app.tmp")
     relative.export("OTHER", "builds/x")
     assert body(relative) == [
-        "mkdir -p builds/app.tmp",
+        "[ -d builds/app.tmp ] || mkdir -p builds/app.tmp",
         "printf '%s' v > \"${PWD}/builds/app.tmp/KEY\"",
         'export KEY="${PWD}/builds/app.tmp/KEY"',
         'export RUNNER_TEMP_PROJECT_DIR="${PWD}/builds/app.tmp"',
