@@ -166,5 +166,10 @@ class Tristan:
 
     @property
     def effective_kill_grace(self) -> float:
-        """Return the seconds between SIGTERM and SIGKILL; default: as long as gitlab-runner waits (1.4)."""
+        """Return the seconds between SIGTERM and SIGKILL; default: 5 minutes.
+
+        gitlab-runner gives the processes of a script 10 minutes between the two signals, but does not wait
+        longer than 5 for a stage that was told to end, and then finishes the job with them still running
+        (job-execution.md 1.4, 5.7). Here nothing outlives its job, so those 5 minutes are what is left.
+        """
         return 300.0 if self.kill_grace is None else max(0.0, self.kill_grace)

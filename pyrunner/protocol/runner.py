@@ -27,7 +27,8 @@ NETWORK_FEATURES: Final = (
     "job_inputs",
 )
 
-#: Features of the script writers: true as soon as the shell is known (2.2).
+#: Features of the script writers: true as soon as the shell is known (2.2). gitlab-runner's also have
+#: ``vault_secrets``; jobs with ``secrets:`` are refused here, and a server that knows says so at once.
 SHELL_FEATURES: Final = (
     "artifacts",
     "upload_multiple_artifacts",
@@ -39,7 +40,6 @@ SHELL_FEATURES: Final = (
     "raw_variables",
     "artifacts_exclude",
     "multi_build_steps",
-    "vault_secrets",
     "return_exit_code",
 )
 
@@ -63,7 +63,8 @@ EXECUTOR_FEATURES: Final = (
 #: ``native_steps_integration``; the server trusts this list, so they are claimed once they exist.
 SHELL_EXECUTOR_FEATURES: Final = frozenset({"variables", "shared"})
 
-_FEATURES: Final = (*EXECUTOR_FEATURES, *SHELL_FEATURES, *NETWORK_FEATURES)
+_UNCLAIMED: Final = ("vault_secrets",)
+_FEATURES: Final = (*EXECUTOR_FEATURES, *SHELL_FEATURES, *_UNCLAIMED, *NETWORK_FEATURES)
 _ARCHITECTURES: Final = {
     "x86_64": "amd64",
     "amd64": "amd64",

@@ -125,7 +125,16 @@ def test_a_feature_of_nobody_is_a_mistake() -> None:
 
 def test_groups_do_not_overlap() -> None:
     """Each feature belongs to one group: otherwise claiming one would depend on another."""
-    assert len({*EXECUTOR_FEATURES, *SHELL_FEATURES, *NETWORK_FEATURES}) == 31
+    groups = [*EXECUTOR_FEATURES, *SHELL_FEATURES, *NETWORK_FEATURES]
+    assert len(groups) == len(set(groups)) == 30
+    assert set(ALL_FEATURES).difference(groups) == {"vault_secrets"}
+
+
+def test_secrets_are_not_claimed() -> None:
+    """Jobs with ``secrets:`` are refused here: GitLab must not hand them out (2.4)."""
+    for executor in ("shell", "docker"):
+        info = runner_info(executor, "bash", EXECUTOR_FEATURES)
+        assert info["features"]["vault_secrets"] is False
 
 
 def test_invalid_labels_are_named() -> None:
