@@ -48,8 +48,9 @@ def place_on_disk(
     :raises JobDirError: when a folder or file cannot be made; the slot is free again.
     """
     config, slots = runner.link.config, runner.slots
-    slot = slots.take(config.token, job, config.tristan.source_path, keep)
+    slot: Slot | None = None
     try:
+        slot = slots.take(config.token, job, config.tristan.source_path, keep)
         place = slots.place(slot, job, config.tristan.source_path)
         aside = take_project(place.project, job, slots.business.slot(slot.executor_id))
         control = ControlDir(place.control)
@@ -81,11 +82,12 @@ def place_on_disk(
         _write(control, record)
         slots.store_parameters(slot.executor_id, asdict(record))
         add_pending(slots.business, job.id, control)
-    except OSError as error:
-        slots.release(slot)
-        raise JobDirError(f"{error.filename or slots.business.path}: {error.strerror}") from error
-    except BaseException:
-        slots.release(slot)
+    except BaseException as error:
+        if slot is not None:
+            slots.release(slot)
+        if isinstance(error, OSError):
+            place_of_error = error.filename or slots.business.path
+            raise JobDirError(f"{place_of_error}: {error.strerror}") from error
         raise
     return Placed(control, slot, aside)
 

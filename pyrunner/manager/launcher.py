@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from pyrunner.errors import JobDirError, PayloadError
+from pyrunner.errors import JobDirError, PayloadError, PyrunnerError
 from pyrunner.gitlab.answer import member
 from pyrunner.gitlab.cancel import Stop
 from pyrunner.gitlab.credentials import JobCredentials
@@ -102,10 +102,13 @@ class Launcher:
 
     def _drop(self, job: TrackedJob) -> None:
         """The coordinator does not want the job run: no trace, no result (5.1 step 3)."""
+        business, control = job.slots.business, job.control
+        if control is not None and control.state.exists():
+            self._roster.acknowledged(job)  # it has run here, and nobody wants to hear of it
+            return
         job.warn("the coordinator has taken it back before it began")
         self._roster.vacate(job)
         self._roster.forget(job)
-        business, control = job.slots.business, job.control
         if control is None:
             return
         mark_done(business, job.id)
@@ -127,15 +130,17 @@ class Launcher:
             job = decode_job(outcome.payload)
         except PayloadError as error:
             return self._refused(runner, bare, f"The job's payload cannot be used: {error}")
-        again = self._again(runner, job, outcome)
-        if again is not None:
-            return again
         try:
-            placed = place_on_disk(
-                runner, job, outcome, self._host, self._roster.folders(runner.slots.business)
-            )
-        except (JobDirError, PayloadError) as error:
+            return self._again(runner, job, outcome) or self._placed(runner, job, outcome)
+        except (OSError, PyrunnerError) as error:
             return self._refused(runner, bare, f"The job cannot be prepared on this runner: {error}")
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the server waiting
+            _log.exception("a job could not be taken", extra={"fields": fields})
+            return self._refused(runner, bare, f"The job cannot be prepared on this runner: {error!r}")
+
+    def _placed(self, runner: ActiveRunner, job: Job, outcome: JobRequestOutcome) -> TrackedJob:
+        keep = self._roster.folders(runner.slots.business)
+        placed = place_on_disk(runner, job, outcome, self._host, keep)
         if placed.aside is not None:
             self._remove(placed.aside)
         summary = summary_of(job, runner.link.config, time.time())
