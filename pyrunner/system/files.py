@@ -63,15 +63,22 @@ def read_json(path: Path) -> Any:
 
 
 def create_exclusive(path: Path, data: bytes) -> bool:
-    """Create ``path`` with ``data``, mode 0600; False when it exists already."""
+    """Create ``path`` with ``data``, mode 0600; False when it exists already.
+
+    The name appears with its content: a reader that is woken by it never finds it empty.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+        os.link(temporary, path)
     except FileExistsError:
         return False
-    try:
-        os.write(fd, data)
     finally:
-        os.close(fd)
+        temporary.unlink(missing_ok=True)
     return True
 
 
