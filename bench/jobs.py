@@ -122,11 +122,12 @@ def memory_figures() -> list[Figure]:
     """Measure the idle manager, its fork server, and what each running job adds."""
     count = 10
     with bench(concurrent=count) as running:
+        running.coordinator.settings.trace_update_interval = 1
         running.run(3, 1)
         idle = _unique(running.manager)
         servers = [one for one in running.manager.children() if _ours(one)]
         server_memory = sum(_unique(one) for one in servers[:1])
-        ids = [running.coordinator.enqueue(script=["echo begun", "sleep 6"]) for _ in range(count)]
+        ids = [running.coordinator.enqueue(script=["echo begun", "sleep 10"]) for _ in range(count)]
         for one in ids:
             running.coordinator.wait_for_trace(one, b"begun\n", timeout=60)
         # Supervisors are the fork server's children, wrappers theirs; the job's own shells do not count.

@@ -63,7 +63,9 @@ class ShellExecutor:
         files = StageFiles.of(self.control, request.number, request.name, restart)
         # Read by the shell only: it comes to its standard input, never to a command line.
         write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
-        group = JobCgroup.create(cgroup_name(self.record))
+        # Entering a cgroup takes about 10 ms (the kernel waits for an RCU grace period): the user's steps
+        # get one, the short scripts of our own are held together by descent and marker.
+        group = None if request.workspace else JobCgroup.create(cgroup_name(self.record))
         announce({"restart": restart, "cgroup": group.to_dict() if group is not None else None})
         tree = self._tree(files, group)
         process = DurableProcess(files, request.number, self.raw_log, tree, self.grace)

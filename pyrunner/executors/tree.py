@@ -20,7 +20,7 @@ from pyrunner.errors import JobDirError
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.process import ProcessIdentity
-from pyrunner.system.proctree import descendants, find_job_processes, kill_tree
+from pyrunner.system.proctree import find_job_processes, kill_tree
 from pyrunner.system.usage import ResourceUsage
 
 #: How long killing may take before the supervisor looks after its other duties, seconds: what waits in
@@ -84,14 +84,11 @@ class HostTree:
                     act(group)
 
     def _strays(self) -> list[ProcessIdentity]:
-        """Return the job's processes that no cgroup holds.
+        """Return the job's processes that no cgroup holds: by marker, and by descent from the wrapper.
 
         A job that is root can leave its cgroup; it still descends from the wrapper, its sub-reaper.
         """
-        wrapper = self._wrapper()
-        if self.current is None:
-            return find_job_processes(self.marker, wrapper)
-        return descendants(wrapper) if wrapper is not None else []
+        return find_job_processes(self.marker, self._wrapper())
 
     def _wrapper(self) -> ProcessIdentity | None:
         try:

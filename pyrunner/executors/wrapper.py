@@ -242,9 +242,10 @@ def _may_go(files: StageFiles) -> bool:
 
 
 def read_exit(path: Path) -> dict[str, Any] | None:
-    """Return the content of an exit file, None while there is none."""
+    """Return the content of an exit file, None while there is none that is whole."""
     try:
         value = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
+        # A power cut may leave the name without the content: then nothing is known.
         return None
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else None
