@@ -17,7 +17,7 @@ from tests.support.runner import RunnerProcess
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 #: Dies when a stage is about to be journaled as begun: its section has its title already.
-AT_FIRST_STAGE = "import os, pyrunner.jobdir.journal as j; j.Journal.begin = lambda *_: os._exit(9)"
+AT_FIRST_STAGE = "import os, pyrunner.jobdir.journal as j; j.Journal.begin = lambda *_, **__: os._exit(9)"
 #: Dies when the last line is about to be written.
 AT_FINAL_LINE = (
     "import os, pyrunner.supervisor.job as j\n"

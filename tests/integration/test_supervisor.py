@@ -15,7 +15,7 @@ import pytest
 
 from pyrunner.jobdir.orders import Order
 from tests.support.jobs import PlacedJob, comparable
-from tests.support.runner import trace_lines
+from tests.support.runner import RunnerProcess, trace_lines
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -107,9 +107,12 @@ def test_a_lost_wrapper_takes_its_script_along(tmp_path: Path) -> None:
     job = PlacedJob.place(tmp_path, script=["echo begun", "sleep 1000"])
     job.start()
     job.await_output(b"begun\n")
-    wrappers = [one for one in processes_of(job) if one.name().startswith("python")]
-    assert len(wrappers) == 1
-    wrappers[0].kill()
+
+    def wrappers() -> list[psutil.Process]:
+        return [one for one in processes_of(job) if one.name().startswith("python")]
+
+    RunnerProcess.until(lambda: len(wrappers()) == 1, "those of earlier stages have gone")
+    wrappers()[0].kill()
     assert job.finish().failure_reason == "runner_system_failure"
     assert processes_of(job) == []
 
@@ -129,7 +132,8 @@ def test_abort_stops_the_whole_tree(tmp_path: Path) -> None:
     job.await_output(b"begun\n")
     job.order(Order.ABORT)
     assert job.finish(timeout=30).failure_reason == "job_canceled"
-    assert processes_of(job) == []
+    # The wrapper goes by itself, within a second.
+    RunnerProcess.until(lambda: processes_of(job) == [], "nothing of the job lives")
 
 
 def test_a_normal_end_kills_nothing(tmp_path: Path) -> None:
