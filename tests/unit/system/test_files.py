@@ -47,7 +47,7 @@ def test_broken_json_is_named(tmp_path: Path) -> None:
     write_json(path, {"a": 1})
     assert read_json(path) == {"a": 1}
     path.write_text("{")
-    with pytest.raises(JobDirError, match="x.json"):
+    with pytest.raises(JobDirError, match=r"x\.json"):
         read_json(path)
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "none")
