@@ -114,7 +114,7 @@ def test_a_lost_wrapper_takes_its_script_along(tmp_path: Path) -> None:
     RunnerProcess.until(lambda: len(wrappers()) == 1, "those of earlier stages have gone")
     wrappers()[0].kill()
     assert job.finish().failure_reason == "runner_system_failure"
-    assert processes_of(job) == []
+    RunnerProcess.until(lambda: processes_of(job) == [], "nothing of the job lives")
 
 
 def test_abort_stops_the_whole_tree(tmp_path: Path) -> None:
