@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pyrunner.errors import JobDirError
+from pyrunner.errors import JobDirError, PayloadError
 from pyrunner.protocol.decode import decode
 from pyrunner.system.files import read_json, write_json
 
@@ -104,4 +104,7 @@ def load_state(path: Path) -> JobStateRecord | None:
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != SCHEMA:
         raise JobDirError(f"{path}: schema {schema!r} is not known to this version")
-    return decode(JobStateRecord, value)
+    try:
+        return decode(JobStateRecord, value)
+    except PayloadError as error:
+        raise JobDirError(f"{path}: {error}") from None

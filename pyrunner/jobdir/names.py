@@ -28,8 +28,8 @@ def suffixed(name: str, slug: str) -> str:
 def safe_child(parent: Path, name: str) -> Path:
     """Return the folder of ``name`` below ``parent``, apart from siblings that differ only in case.
 
-    A name whose folded form is already taken by another gets the suffix, so that the layout also
-    holds on a file system that folds case.
+    A name whose folded form is already taken by another, whichever of them has the capitals, gets the
+    suffix, so that the layout also holds on a file system that folds case.
     """
     plain = safe_name(name)
     marked = suffixed(name, plain[:60])
@@ -39,7 +39,7 @@ def safe_child(parent: Path, name: str) -> Path:
         return parent / plain
     if (parent / marked).is_dir() and plain not in siblings:
         return parent / marked
-    if plain == plain.casefold() or plain in siblings or not siblings:
+    if plain in siblings or not siblings:
         return parent / plain
     return parent / marked
 
@@ -50,7 +50,10 @@ def _listing(folder: Path) -> list[str]:
 
 def host_folder(repo_url: str) -> str:
     """Return the folder of a repository's host: ``gitlab.example.com``, with a port ``…_8443``."""
-    parts = urlsplit(repo_url)
+    try:
+        parts = urlsplit(repo_url)
+    except ValueError:
+        return "_"
     try:
         port = parts.port
     except ValueError:

@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from enum import StrEnum
 
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.system.files import create_exclusive
+from pyrunner.system.files import write_atomic
 
 
 class Order(StrEnum):
@@ -22,8 +24,19 @@ class Order(StrEnum):
 
 
 def give_order(control: ControlDir, order: Order, text: str = "") -> bool:
-    """Leave an order; False when the same was given before."""
-    return create_exclusive(control.orders / order, text.encode())
+    """Leave an order; False when the same was given before.
+
+    The supervisor reads an order once, as soon as it is there: its text has to be there with its name.
+    """
+    written = control.orders / f".{order}.{secrets.token_hex(4)}"
+    write_atomic(written, text.encode(), durable=False)
+    try:
+        os.link(written, control.orders / order)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink()
+    return True
 
 
 def read_order(control: ControlDir, order: Order) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pyrunner.errors import JobDirError
+from pyrunner.errors import JobDirError, PayloadError
 from pyrunner.protocol.decode import decode
 from pyrunner.protocol.job import Job, decode_job
 from pyrunner.system.files import read_json, write_json
@@ -84,7 +84,10 @@ class JobRecord:
             raise JobDirError(
                 f"{path}: schema {schema!r} is not known to this version; finish it with the one it is from"
             )
-        return decode(cls, value)
+        try:
+            return decode(cls, value)
+        except PayloadError as error:
+            raise JobDirError(f"{path}: {error}") from None
 
 
 def new_received_at() -> float:
