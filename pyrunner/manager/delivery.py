@@ -92,6 +92,8 @@ class Delivery:
 
         def answered(result: UpdateResult) -> None:
             job.calling = False
+            # Asked while it was being announced, the job said "never": from here on it has a trace.
+            job.due = self._clock()
             done(result)
 
         def failed(error: Exception) -> None:

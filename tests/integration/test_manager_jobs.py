@@ -293,3 +293,17 @@ def test_killed_before_the_acknowledgement(coordinator: EmbeddedCoordinator, tmp
         assert marker.read_text() == "ran\n"
     finally:
         process.close()
+
+
+def test_trace_arrives_while_every_slot_is_taken(coordinator: EmbeddedCoordinator, tmp_path: Path) -> None:
+    """A job's output is sent while it runs, also when no runner asks for jobs and nothing else happens."""
+    gate = tmp_path / "gate"
+    busy = RunnerProcess(
+        tmp_path, coordinator.url, coordinator.add_runner(), global_settings={"concurrent": 1}
+    )
+    with busy:
+        job_id = coordinator.enqueue(script=["echo begun", f"until [ -e {gate} ]; do sleep 0.05; done"])
+        coordinator.wait_for_trace(job_id, b"begun\n")
+        assert coordinator.job(job_id).state == "running"
+        gate.touch()
+        coordinator.wait_for(job_id, "success")
