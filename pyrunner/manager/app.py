@@ -19,7 +19,6 @@ from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.manager import Manager
 from pyrunner.manager.single import SingleOptions, run_single
 from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
-from pyrunner.system.logformat import JSONFormatter, TextFormatter
 from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure_logging, current_settings
 from pyrunner.system.process import protect_from_oom
 
