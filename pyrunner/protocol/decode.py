@@ -54,6 +54,8 @@ def _convert(hint: Any, value: object, where: str) -> Any:
     if origin in (Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
         return _union(options, value, where)
+    if value is None and origin in (list, tuple, dict):
+        return origin()  # within a list or table: Go leaves the zero value
     if origin in (list, tuple):
         if not isinstance(value, list):
             raise PayloadError(where, f"expected a list, got {_kind(value)}")
@@ -81,7 +83,7 @@ def _union(options: list[Any], value: object, where: str) -> Any:
 def _scalar(hint: Any, value: object, where: str) -> Any:
     if hint is Any or hint is object:
         return value
-    if value is None:  # an element of a list: Go leaves the zero value
+    if value is None:  # likewise
         return hint()
     if dataclasses.is_dataclass(hint):
         return decode(typing.cast("type[Any]", hint), value, where)
