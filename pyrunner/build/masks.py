@@ -17,10 +17,11 @@ def trace_options(record: JobRecord, context: BuildContext | None) -> TraceOptio
     """
     limit = RunnerConfig.from_dict(record.runner).effective_output_limit
     if context is None:
-        variables = record.payload.get("variables") or []
+        # It may be no list: then the payload does not decode, and the trace has to say so.
+        variables = record.payload.get("variables")
         values = [
             str(one.get("value"))
-            for one in variables
+            for one in (variables if isinstance(variables, list) else [])
             if isinstance(one, dict) and one.get("masked") and one.get("value")
         ]
         return TraceOptions(mask_phrases(values), default_token_prefixes(True), True, limit)
