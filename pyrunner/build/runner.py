@@ -78,7 +78,7 @@ class BuildRunner:
             # The title comes with the map, however empty; it is no section of the trace (1.1 step 5).
             self.trace.write(lines.section_title("Resolving secrets"))
         self.trace.close_writer()
-        deadline = self.stages.once("job_deadline", lambda: time.time() + self.timeout)
+        deadline = self.stages.deadline("job_deadline", self.timeout)
         if self.context.setting_warnings:
             self.trace.warning("\n".join(self.context.setting_warnings))
         try:
@@ -118,7 +118,7 @@ class BuildRunner:
         """Return limits with a stage deadline from config; unusable values fall back to the job's."""
         if timeout is None or timeout <= 0 or timeout > self.timeout:
             return StageLimits({JOB: deadline}, cancelable=True)
-        ends = self.stages.once(f"{name}_deadline", lambda: time.time() + timeout)
+        ends = self.stages.deadline(f"{name}_deadline", timeout)
         return StageLimits({JOB: deadline, name: ends}, cancelable=True)
 
     def _stage(self, name: str, limits: StageLimits) -> StageOutcome:
@@ -230,7 +230,7 @@ class BuildRunner:
         limits = StageLimits({JOB: deadline}, cancelable=True)
         if timeouts.script:
             script = timeouts.script
-            limits.deadlines[SCRIPT] = self.stages.once("script_deadline", lambda: time.time() + script)
+            limits.deadlines[SCRIPT] = self.stages.deadline("script_deadline", script)
         for line in policy_lines(self.context):
             self.trace.info(line)
         try:
@@ -248,7 +248,7 @@ class BuildRunner:
         return error
 
     def _remaining(self, deadline: float) -> float:
-        return float(self.stages.once("remaining", lambda: deadline - time.time()))
+        return float(self.stages.once("remaining", lambda: deadline - time.monotonic()))
 
     def _steps(self, limits: StageLimits) -> PyrunnerError | None:
         error: PyrunnerError | None = None
@@ -273,7 +273,7 @@ class BuildRunner:
         self, deadline: float, timeout: float, error: PyrunnerError | None
     ) -> PyrunnerError | None:
         limits = StageLimits({JOB: deadline})
-        ends = self.stages.once("after_script_deadline", lambda: time.time() + timeout)
+        ends = self.stages.deadline("after_script_deadline", timeout)
         limits.deadlines[AFTER_SCRIPT] = ends
         self._status = status_word(error)
         outcome = self._stage("after_script", limits)

@@ -98,6 +98,24 @@ class StageRunner:
             self.journal.end(key, compute(), durable=False)
         return self.journal.record.steps[key]
 
+    def deadline(self, key: str, seconds: float) -> float:
+        """Return when ``seconds`` from the first call are over, on the monotonic clock.
+
+        Kept by the wall clock as well: after a reboot the monotonic one has begun anew (design R4).
+        Within a boot a wall clock that is set must not end jobs.
+        """
+        ends = self.once(
+            key,
+            lambda: {
+                "boot_id": boot_id(),
+                "monotonic": time.monotonic() + seconds,
+                "wall": time.time() + seconds,
+            },
+        )
+        if ends["boot_id"] == boot_id():
+            return float(ends["monotonic"])
+        return time.monotonic() + float(ends["wall"]) - time.time()
+
     def run(self, stage: str, limits: StageLimits, job_status: str = "running") -> StageOutcome:
         """Run one attempt of a stage; a stage with nothing to do leaves no section.
 

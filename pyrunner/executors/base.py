@@ -36,7 +36,7 @@ class StageRequest:
     script: str
     #: Runs in the workspace environment (design 2) rather than in the job's own.
     workspace: bool
-    #: Wall-clock time at which the wrapper ends the stage by itself (design R5).
+    #: Monotonic time at which the wrapper ends the stage by itself (design R5).
     give_up_at: float
 
 
@@ -88,7 +88,7 @@ class Stop:
 class StageLimits:
     """What may stop a stage besides abort and interrupt, which always may."""
 
-    #: Wall-clock deadlines by name, e.g. ``job``, ``script``.
+    #: Monotonic deadlines by name, e.g. ``job``, ``script``.
     deadlines: dict[str, float] = field(default_factory=dict)
     #: A graceful cancel stops this stage.
     cancelable: bool = False

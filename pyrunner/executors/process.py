@@ -19,6 +19,7 @@ from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import WrapperPlan, read_exit, spawn_wrapper
 from pyrunner.system.files import create_exclusive
 from pyrunner.system.lock import OpenFileLock, is_held
+from pyrunner.system.process import boot_id
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import STDERR, STDOUT, RawLog
 
@@ -161,8 +162,8 @@ class DurableProcess:
         for fd in (self._out, self._err):
             if fd >= 0:
                 poller.register(fd, select.POLLIN)
-        ends = min(time.time(), float(record.get("ended_at", 0.0))) + LEFTOVER_OUTPUT
-        while (left := ends - time.time()) > 0 and self.tree.alive():
+        ends = min(time.monotonic(), float(record.get("ended_at", 0.0))) + LEFTOVER_OUTPUT
+        while (left := ends - time.monotonic()) > 0 and self.tree.alive():
             poller.poll(min(left, 0.1) * 1000)
             self._drain_turn()
             if watch.check(limits) is not None:
@@ -192,6 +193,8 @@ def _ended_in_time(record: dict[str, Any] | None, stop: Stop | None, limits: Sta
     """Tell whether a deadline passed only after the script's end, which nobody was there to see."""
     if record is None or stop is None or stop.kind is not StopKind.TIMEOUT:
         return False
+    if record.get("boot_id") != boot_id():
+        return True  # it ended before the machine went down, and the deadline had not passed then
     return float(record.get("ended_at", math.inf)) < limits.deadlines.get(stop.text, 0.0)
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.system.files import create_exclusive, write_json
 from pyrunner.system.lock import OpenFileLock
-from pyrunner.system.process import ProcessIdentity, reset_oom_score
+from pyrunner.system.process import ProcessIdentity, boot_id, reset_oom_score
 from pyrunner.system.proctree import set_child_subreaper
 from pyrunner.system.usage import ResourceUsage
 
@@ -50,7 +50,7 @@ class WrapperPlan:
     umask: int | None
     #: ``RLIMIT_…`` to soft and hard limit, None is unlimited; what is not named stays.
     limits: Mapping[str, tuple[int | None, int | None]]
-    #: Wall-clock time after which the wrapper kills the stage by itself.
+    #: Monotonic time after which the wrapper kills the stage by itself.
     give_up_at: float
     #: Called in the stage's process before it becomes the shell: enters the cgroup.
     enter: Callable[[], None]
@@ -127,7 +127,7 @@ def _store_exit(files: StageFiles, record: dict[str, Any]) -> None:
 
 def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     """Run the script and return what goes into the exit file."""
-    started = time.time()
+    started = time.monotonic()
     try:
         process = _start(plan, out, err)
     except OSError as error:
@@ -137,10 +137,11 @@ def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     status = _wait(plan, process.pid)
     # Popen must not wait again for a process that is reaped.
     process.returncode = 0
-    ended = time.time()
+    ended = time.monotonic()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     record: dict[str, Any] = {
         "ended_at": ended,
+        "boot_id": boot_id(),
         "usage": ResourceUsage.from_rusage(used, ended - started).to_dict(),
         "leftovers": _has_children(),
     }
@@ -198,7 +199,7 @@ def _wait(plan: WrapperPlan, pid: int) -> int | None:
         for reaped, status in _reap():
             if reaped == pid:
                 return status
-        left = plan.give_up_at - time.time()
+        left = plan.give_up_at - time.monotonic()
         if left <= 0:
             plan.kill()
             with contextlib.suppress(ProcessLookupError):

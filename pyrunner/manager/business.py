@@ -18,7 +18,7 @@ from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import JobDirError, PyrunnerError
 from pyrunner.jobdir.layout import Business
 from pyrunner.protocol.decode import decode
-from pyrunner.system.files import make_private, read_json, write_json
+from pyrunner.system.files import make_passable, make_private, read_json, write_json
 from pyrunner.system.lock import OpenFileLock
 
 _log: Final = logging.getLogger(__name__)
@@ -119,6 +119,8 @@ def prepare_root(root: Path, uid: int) -> None:
 
     :raises JobDirError: saying which folder to change.
     """
+    # What leads to the root belongs to nobody in particular: `/data` of `/data/tristan`.
+    make_passable(root.parent)
     make_private(root)
     for folder in (root, *root.parents):
         status = folder.stat()

@@ -27,9 +27,11 @@ from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.supervisor.report import store_stats, usage_lines
 from pyrunner.supervisor.watch import SupervisorWatch
 from pyrunner.system.usage import ResourceUsage
+from pyrunner.trace.masking import Masker, active_token_prefixes
 from pyrunner.trace.rawlog import RawLog
 from pyrunner.trace.render import TraceOptions
 from pyrunner.trace.storage import storage_error
+from pyrunner.trace.text import to_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +120,16 @@ class SupervisedJob:
             for executor in executors:
                 executor.cleanup()
         usages = [(name, usage.to_dict()) for name, usage in stages.usages] if stages is not None else []
+        result = result_of(error)
+        # It also goes to the process log, which no masker stands in front of.
+        result.message = self._masked(result.message)
         # All lines that are there were written before this end was known.
-        return _JobEnd(result_of(error), usages, max(trace.position, raw_log.message_count))
+        return _JobEnd(result, usages, max(trace.position, raw_log.message_count))
+
+    def _masked(self, text: str) -> str:
+        options = self.trace_options()
+        masker = Masker(options.phrases, active_token_prefixes(options.token_prefixes))
+        return (masker.feed(to_bytes(text)) + masker.close()).decode(errors="replace")
 
     def _journaled_end(self) -> _JobEnd | None:
         """Return how the job ended under a former supervisor, which did not come to finish it."""

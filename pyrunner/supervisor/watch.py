@@ -51,13 +51,13 @@ class SupervisorWatch:
         if self._inotify is not None:
             self._inotify.read()
         self.heart.beat()
-        self._advance_trace(time.monotonic())
+        now = time.monotonic()
+        self._advance_trace(now)
         self._read_orders()
         for order, kind in _STOPS:
             if order in self._orders:
                 return Stop(kind, self._orders[order])
-        wall = time.time()
-        passed = [name for name, ends in limits.deadlines.items() if wall >= ends]
+        passed = [name for name, ends in limits.deadlines.items() if now >= ends]
         if passed:
             # The job's own deadline outranks that of a stage.
             return Stop(StopKind.TIMEOUT, "job" if "job" in passed else passed[0])
@@ -67,10 +67,10 @@ class SupervisorWatch:
 
     def timeout(self, limits: StageLimits) -> float:
         """Seconds until :meth:`check` has to be called again."""
-        wall = time.time()
+        now = time.monotonic()
         due = [TICK if self._inotify is not None else BLIND_TICK, self.heart.due - time.monotonic()]
         # What has passed is known: it must not keep us busy while the stage is being stopped.
-        due.extend(ends - wall for ends in limits.deadlines.values() if ends > wall)
+        due.extend(ends - now for ends in limits.deadlines.values() if ends > now)
         if self.renderer.behind:
             due.append(self._render_at - time.monotonic())
         return max(0.0, min(due))

@@ -82,11 +82,23 @@ def create_exclusive(path: Path, data: bytes) -> bool:
     return True
 
 
+def make_passable(folder: Path) -> None:
+    """Make ``folder`` and its missing parents, mode 0755, whatever the umask.
+
+    :raises JobDirError: when it cannot be made.
+    """
+    _make(folder, 0o755)
+
+
 def make_private(folder: Path) -> None:
     """Make ``folder`` and its missing parents, mode 0700, whatever the umask.
 
     :raises JobDirError: when it cannot be made.
     """
+    _make(folder, 0o700)
+
+
+def _make(folder: Path, mode: int) -> None:
     missing: list[Path] = []
     current = folder
     while not current.exists():
@@ -94,7 +106,7 @@ def make_private(folder: Path) -> None:
         current = current.parent
     try:
         for one in reversed(missing):
-            one.mkdir(mode=0o700, exist_ok=True)
-            one.chmod(0o700)
+            one.mkdir(mode=mode, exist_ok=True)
+            one.chmod(mode)
     except OSError as error:
         raise JobDirError(f"cannot make {error.filename}: {error.strerror}") from error

@@ -177,7 +177,7 @@ def test_a_script_that_passed_while_no_supervisor_lived(tmp_path: Path) -> None:
     job.process = None
     state = json.loads(job.control.state.read_text())
     ended = json.loads(next(job.control.path.glob("exit.3.step_script")).read_text())["ended_at"]
-    state["steps"]["script_deadline"] = ended + 0.001
+    state["steps"]["script_deadline"]["monotonic"] = ended + 0.001
     job.control.state.write_text(json.dumps(state))
     time.sleep(0.01)
     assert job.finish().state == "success"

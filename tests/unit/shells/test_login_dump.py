@@ -20,7 +20,8 @@ def test_everything_is_read_back(tmp_path: Path) -> None:
     """Values with newlines and without UTF-8 survive; ``_`` is dropped and SHLVL counted back."""
     file = tmp_path / "login"
     file.write_bytes(
-        b"\0".join([b"0027", b"/home/u", LIMITS, b"A=1\n2", b"B=\xff=", b"_=/usr/bin/env", b"SHLVL=2", b"pyrunner:end", b""])
+        b"\0".join([b"0027", b"/home/u", LIMITS, b"A=1\n2", b"B=\xff=", b"_=/usr/bin/env", b"SHLVL=2"])
+        + b"\0pyrunner:end\0"
     )
     found = load(file)
     assert found is not None
