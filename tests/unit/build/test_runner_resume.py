@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,4 +112,35 @@ def test_time_goes_on_while_nobody_watches(tmp_path: Path) -> None:
     # The wrapper's patience is that of the job, in every stage of every supervisor.
     assert before
     assert {one.give_up_at for one in world.requests} == set(before.values())
+    world.close()
+
+
+def test_a_newer_version_has_one_line_more(tmp_path: Path) -> None:
+    """What it would say before the point that its predecessor had reached is left out (R6)."""
+    whole = make(tmp_path / "whole", context_of("success"), {})
+    whole.walk()
+    for place in range(20, 60, 5):
+        world = make(tmp_path / str(place), context_of("success"), {})
+        with pytest.raises(Killed):
+            world.walk(Life(ends_at=place))
+        world.context = replace(world.context, setting_warnings=["one line more"])
+        world.walk()
+        assert world.output == whole.output, f"killed at step {place}"
+        world.close()
+    whole.close()
+
+
+def test_what_has_stopped_a_job_stays_the_reason(tmp_path: Path) -> None:
+    """A supervisor that was killed after it saw a cancel has decided; what comes later changes nothing."""
+    cancel = Stop(StopKind.CANCEL)
+    whole = make(tmp_path / "whole", context_of("success"), {"given": [cancel]})
+    life = Life()
+    result = whole.walk(life)
+    world = make(tmp_path / "world", context_of("success"), {"given": [cancel]})
+    with pytest.raises(Killed):
+        world.walk(Life(ends_at=life.steps))
+    world.given = [Stop(StopKind.INTERRUPT, "terminated"), cancel]
+    assert world.walk() == result
+    assert world.output == whole.output
+    whole.close()
     world.close()
