@@ -47,6 +47,9 @@ class ProcessTree(Protocol):
     def alive(self) -> bool:
         """Tell whether any of it lives."""
 
+    def sample(self) -> None:
+        """Take note of what will not be known at the end; called often, looks seldom."""
+
     def usage(self) -> ResourceUsage | None:
         """Resource use of this stage so far, None where nothing measures it."""
 
@@ -115,6 +118,7 @@ class DurableProcess:
         while True:
             poller.poll(timeout * 1000)
             busy = self._drain_turn()
+            self.tree.sample()
             stop = watch.check(limits)
             record = read_exit(self.files.exit)
             stopper.advance(None if _ended_in_time(record, stop, limits) else stop)

@@ -11,10 +11,11 @@ import json
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pyrunner.errors import JobDirError
 from pyrunner.jobdir.record import JobRecord
@@ -23,9 +24,14 @@ from pyrunner.system.process import ProcessIdentity
 from pyrunner.system.proctree import find_job_processes, kill_tree
 from pyrunner.system.usage import ResourceUsage
 
+if TYPE_CHECKING:
+    from pyrunner.system.sampler import ProcessSampler
+
 #: How long killing may take before the supervisor looks after its other duties, seconds: what waits in
 #: the kernel for a device cannot be killed.
 KILL_PATIENCE: Final = 2.0
+#: Seconds between two looks at the memory of a stage without a cgroup.
+SAMPLE_EVERY: Final = 1.0
 
 
 def cgroup_prefix(business: str) -> str:
@@ -50,6 +56,8 @@ class HostTree:
     claim: Path
     #: Cgroups of earlier stages: what they left behind goes with the job.
     earlier: list[JobCgroup] = field(default_factory=list)
+    _sampler: ProcessSampler | None = None
+    _sample_at: float = 0.0
 
     def terminate(self) -> None:
         """Ask all of it to end (SIGTERM)."""
@@ -73,9 +81,28 @@ class HostTree:
         groups = [self.current, *self.earlier]
         return any(group is not None and group.populated() for group in groups) or bool(self._strays())
 
+    def sample(self) -> None:
+        """Look at the memory of a stage that no cgroup counts for; at most once a second."""
+        now = time.monotonic()
+        if self.current is not None or now < self._sample_at:
+            return
+        if self._sample_at:  # a stage that is over within a second is not worth a look
+            # psutil is only needed by stages that last.
+            from pyrunner.system.sampler import ProcessSampler
+
+            if self._sampler is None:
+                self._sampler = ProcessSampler(self._strays)
+            self._sampler.sample()
+        self._sample_at = now + SAMPLE_EVERY
+
     def usage(self) -> ResourceUsage | None:
-        """Resource use of the stage now running."""
-        return self.current.usage() if self.current is not None else None
+        """Resource use of the stage now running: a cgroup's figures, or the peak of what was sampled."""
+        if self.current is not None:
+            return self.current.usage()
+        if self._sampler is None:
+            return None
+        # Time and bytes are known better from what the wrapper waited for.
+        return ResourceUsage(peak_memory=self._sampler.usage().peak_memory, source="sampled")
 
     def _each(self, act: Callable[[JobCgroup], object]) -> None:
         for group in [self.current, *self.earlier]:

@@ -23,7 +23,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,11 +138,10 @@ def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     # Popen must not wait again for a process that is reaped.
     process.returncode = 0
     ended = time.monotonic()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     record: dict[str, Any] = {
         "ended_at": ended,
         "boot_id": boot_id(),
-        "usage": ResourceUsage.from_rusage(used, ended - started).to_dict(),
+        "usage": _usage(ended - started).to_dict(),
         "leftovers": _has_children(),
     }
     if status is None:
@@ -152,6 +151,17 @@ def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     else:
         record["exit_code"] = os.WEXITSTATUS(status)
     return record
+
+
+def _usage(wall: float) -> ResourceUsage:
+    """Return what all that was waited for has used.
+
+    The kernel counts the memory of a process from before its exec, when it was a copy of ours: a peak no
+    higher than our own says nothing about the script.
+    """
+    usage = ResourceUsage.from_rusage(resource.getrusage(resource.RUSAGE_CHILDREN), wall)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return usage if (usage.peak_memory or 0) > own else replace(usage, peak_memory=None)
 
 
 def _start(plan: WrapperPlan, out: int, err: int) -> subprocess.Popen[bytes]:

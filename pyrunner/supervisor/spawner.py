@@ -22,8 +22,12 @@ from pathlib import Path
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.supervisor.main import run_job
 from pyrunner.system.process import protect_from_oom
+from pyrunner.system.sampler import ProcessSampler
 
 logger = logging.getLogger(__name__)
+
+#: Imported before the first fork although only long stages need it: all supervisors share its pages.
+_SHARED = (ProcessSampler,)
 
 
 def main() -> None:
