@@ -101,6 +101,8 @@ def test_manager_killed_at_random_moments(
     """Fifty kills at random moments of three-second jobs: every trace whole, every script run once."""
     seed = random.randrange(1 << 30)
     dice = random.Random(seed)
+    # A manager that dies between the final answer and its note of it reports once more, and hears 403.
+    coordinator.tolerate(17)
     jobs: dict[int, Path] = {}
     kills = 0
     runner.start()
