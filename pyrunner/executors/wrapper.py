@@ -199,7 +199,7 @@ def _start_error(error: OSError, program: str) -> str:
     """Word a failed start as the field's users know it."""
     if isinstance(error, FileNotFoundError) and error.filename in (None, program):
         return f'exec: "{program}": executable file not found in $PATH'
-    place = f" {error.filename}" if error.filename else ""
+    place = f" {os.fsdecode(error.filename)}" if error.filename else ""
     return f"{(error.strerror or str(error)).lower()}{place}"
 
 
