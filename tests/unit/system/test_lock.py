@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,23 +65,12 @@ def test_opening_and_closing_the_file_releases_nothing(path: Path) -> None:
 def test_handing_over(path: Path) -> None:
     """The lock is held until its last copy is closed: its first owner may go."""
     lock = taken(path)
-    ready, go = os.pipe(), os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(go[1])
-        os.write(ready[1], b"x")
-        os.read(go[0], 1)
-        os._exit(0)
-    os.close(go[0])
-    os.read(ready[0], 1)
-    lock.close()
-    assert is_held(path)
-    assert OpenFileLock.take(path) is None
-    os.close(go[1])
-    os.waitpid(pid, 0)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[lock.fd]) as heir:
+        lock.close()
+        assert is_held(path)
+        assert OpenFileLock.take(path) is None
+        heir.communicate()
     assert not is_held(path)
-    for fd in ready:
-        os.close(fd)
 
 
 def test_not_inherited_by_programs(path: Path) -> None:
