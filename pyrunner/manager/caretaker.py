@@ -24,7 +24,7 @@ from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobResult, JobStateRecord, load_state
 from pyrunner.manager.closing import closing_line
 from pyrunner.manager.spawner_client import SpawnAnswer
-from pyrunner.manager.tracefile import TraceFile
+from pyrunner.manager.tracefile import MemoryTrace, TraceFile
 from pyrunner.manager.tracked import Stage, TrackedJob
 from pyrunner.manager.verdict import Verdict, given_up, store_verdict
 from pyrunner.system.files import read_json
@@ -75,20 +75,33 @@ class Caretaker:
         if job.verdict is not None or job.control is None:
             self.decide(job, job.verdict or given_up("the job has no folder", 0, "", self._wall()))
             return
-        # The lock first: a supervisor that ends between the two leaves "finished" for the second.
-        held = is_held(job.control.lock)
         try:
-            state = self._state(job, job.control, anew=not held)
+            self._apply_table(job, job.control, now)
+        except OSError as error:  # one job's files must not stop the others' manager
+            if job.runs and not job.control.path.exists():
+                self._give_up(job, job.control, f"the job's folder {job.control.path} is gone")
+            else:
+                job.warn_once(f"its files cannot be used: {error}; trying again")
+
+    def _apply_table(self, job: TrackedJob, control: ControlDir, now: float) -> None:
+        """Do what the table says.
+
+        :raises OSError: when the job's files cannot be used.
+        """
+        # The lock first: a supervisor that ends between the two leaves "finished" for the second.
+        held = is_held(control.lock)
+        try:
+            state = self._state(job, control, anew=not held)
         except JobDirError as error:
             if not held:
-                self._give_up(job, job.control, str(error))
+                self._give_up(job, control, str(error))
             return
         if state is not None and state.phase == "finished":
             self._ended(job, state.result or JobResult("failed", "runner_system_failure"))
         elif held:
-            self._check_heart(job, job.control, now)
+            self._check_heart(job, control, now)
         elif self.may_start:
-            self._start(job, job.control, state)
+            self._start(job, control, state)
 
     def decide(self, job: TrackedJob, verdict: Verdict) -> None:
         """End a job by the manager's own verdict; when it cannot be written, the next look tries again."""
@@ -96,10 +109,13 @@ class Caretaker:
         if job.control is not None:
             try:
                 store_verdict(job.control, verdict)
+            except FileNotFoundError:  # its folder is gone, and the trace with it
+                job.replace_trace(MemoryTrace(verdict.text.encode()))
             except OSError as error:
-                job.warn("its end cannot be written: %s; trying again", error)
+                job.warn_once(f"its end cannot be written: {error}; trying again")
                 return
-            job.replace_trace(TraceFile(job.control, verdict.trace_size, verdict.text.encode()))
+            else:
+                job.replace_trace(TraceFile(job.control, verdict.trace_size, verdict.text.encode()))
         self._ended(job, verdict.result)
 
     @staticmethod
@@ -178,9 +194,10 @@ class Caretaker:
 
     def _give_up(self, job: TrackedJob, control: ControlDir, message: str) -> None:
         now = self._wall()
-        size = control.durable_trace_size()
-        trace = TraceFile(control, size)
+        size = 0
         try:
+            size = control.durable_trace_size()
+            trace = TraceFile(control, size)
             begin, last = trace.read(0, 64), trace.read(max(0, size - 1), 1)
         except OSError:
             size, begin, last = 0, b"", b""

@@ -49,7 +49,7 @@ class Recovery:
         """
         try:
             entries = pending_jobs(slots.business)
-        except JobDirError as error:
+        except (OSError, JobDirError) as error:
             _log.error("the jobs of %s cannot be resumed: %s", slots.business.path, error)
             return 0
         found = 0
@@ -58,7 +58,7 @@ class Recovery:
                 continue
             try:
                 job = self._job(slots, entry, runners.get(str(slots.business.path)))
-            except PyrunnerError as error:
+            except (OSError, PyrunnerError) as error:
                 # Untouched: a newer version may have written it (R7).
                 _log.error("job %d cannot be resumed: %s", entry.job_id, error)
                 continue

@@ -108,10 +108,12 @@ class Roster:
         slot, job.slot = job.slot, None
         if slot is None:
             return
-        self._redact_parameters(job, slot)
-        job.slots.release(slot)
-        self._capacity.end_job(slot.token)
-        self._freed(job.runner_key)
+        try:
+            self._redact_parameters(job, slot)
+        finally:
+            job.slots.release(slot)
+            self._capacity.end_job(slot.token)
+            self._freed(job.runner_key)
 
     def acknowledged(self, job: TrackedJob) -> None:
         """The coordinator has taken the result: forget the job, and tidy up behind its back."""
@@ -144,7 +146,7 @@ class Roster:
         try:
             record = JobRecord.load(job.control.job)
             job.slots.store_parameters(slot.executor_id, redact_record(asdict(record)))
-        except JobDirError as error:
+        except (OSError, JobDirError) as error:
             job.warn("its start parameters cannot be redacted: %s", error)
 
     def _note(self, text: str, job: TrackedJob) -> None:
@@ -180,6 +182,9 @@ def tidy_up(job: TrackedJob) -> None:
     """
     control = job.control
     if control is None:
+        return
+    if not control.path.exists():  # somebody has removed it
+        mark_done(job.slots.business, job.id)
         return
     record = JobRecord.load(control.job)
     write_json(control.job, redact_record(asdict(record)))

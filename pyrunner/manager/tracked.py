@@ -66,6 +66,8 @@ class TrackedJob:
     #: When the shipper has to be asked again, monotonic.
     due: float = 0.0
     given: set[Order] = field(default_factory=set)
+    #: The last warning that would come every second.
+    complaint: str = ""
     checksum: Checksum = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,8 +93,15 @@ class TrackedJob:
         """
         cursor = cursor or Cursor()
 
+        known = cursor.offset
+
         def size() -> int:
-            return job.trace.size()
+            nonlocal known
+            try:
+                known = job.trace.size()
+            except OSError as error:  # the result counts without the rest of the trace
+                job.warn_once(f"the size of its trace cannot be read: {error}")
+            return known
 
         shipper = Shipper(
             size,
@@ -149,6 +158,12 @@ class TrackedJob:
     def warn(self, text: str, *values: object) -> None:
         """Log a warning about this job."""
         _log.warning(f"job %d: {text}", self.id, *values, extra={"fields": self.log_fields})
+
+    def warn_once(self, text: str) -> None:
+        """Log a warning that a repeated look would repeat; again only when it changes."""
+        if text != self.complaint:
+            self.complaint = text
+            self.warn("%s", text)
 
     @property
     def log_fields(self) -> dict[str, object]:
