@@ -150,10 +150,12 @@ def hasty(tmp_path: Path) -> Iterator[Stage]:
 
 def test_all_output_is_there_when_it_ends(stage: Stage) -> None:
     """Both streams, also what was printed right before the end; the wrapper is let go only then."""
-    stage.events = [
-        *(stage.print(b"one\n"), stage.print(b"two\n", error=True)),
-        *(lambda: stage.print(b"three")(), stage.ended(exit_code=0)),
-    ]
+
+    def last_words() -> None:
+        stage.print(b"three")()
+        stage.ended(exit_code=0)()
+
+    stage.events = [stage.print(b"one\n"), stage.print(b"two\n", error=True), last_words]
     end = stage.wait()
     assert end == StageEnd(ExitStatus(ExitKind.EXITED, 0), None, ResourceUsage())
     assert stage.output == b"one\ntwo\nthree"

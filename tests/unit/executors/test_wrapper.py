@@ -210,7 +210,7 @@ def test_the_script_inherits_no_descriptor(stage: Stage) -> None:
 
 def test_signals_are_as_a_shell_expects_them(stage: Stage) -> None:
     """The wrapper ignores SIGTERM and its like; what it starts does not."""
-    stage.run("grep -E '^Sig(Blk|Ign)' /proc/self/status")
+    stage.run(argv=("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"))
     masks = {line.split(":")[0]: int(line.split()[1], 16) for line in stage.out.splitlines()}
     assert masks["SigBlk"] == 0
     # SIGHUP, SIGINT, SIGQUIT, SIGTERM
