@@ -190,7 +190,8 @@ class StageRunner:
         record.stage, record.stage_started_at = request.name, time.time()
         end = self._run_or_attach(request, limits, begun)
         identity = record.begun[key]["identity"]
-        self.journal.end(key, {**end_to_json(end), "position": self.trace.position, "identity": identity})
+        value = {**end_to_json(end), "position": self.trace.position, "identity": identity}
+        self.journal.end(key, value, durable=not request.workspace)
         return end
 
     def _run_or_attach(

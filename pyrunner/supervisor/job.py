@@ -87,7 +87,7 @@ class SupervisedJob:
         if end is None:
             end = self._walk(trace, raw_log, watch)
             stored = asdict(end)
-            watch.heart.until_room(lambda: self.journal.end(_END, stored))
+            watch.heart.until_room(lambda: self.journal.end(_END, stored, durable=False))
         # Journaled before its lines are written: they are written once, whoever writes them.
         watch.heart.until_room(lambda: self._close(trace, end))
         return end.result

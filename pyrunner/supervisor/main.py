@@ -63,7 +63,7 @@ def run_job(control: ControlDir) -> None:
     state.starts += 1
     state.boot_id = boot_id()
     state.started_at = state.started_at or time.time()
-    heart.until_room(journal.store)
+    heart.until_room(lambda: journal.store(durable=False))
     job = SupervisedJob(control, JobRecord.load(control.job), journal)
     raw_log = heart.until_room(lambda: RawLog.open(control))
     renderer = heart.until_room(lambda: TraceRenderer(control, job.trace_options()))
@@ -72,13 +72,14 @@ def run_job(control: ControlDir) -> None:
         result = job.run(raw_log, watch)
         heart.until_room(lambda: raw_log.finish(time.time()))
         heart.until_room(watch.finish_trace)
+        if not job.record.keep_source:
+            remove_sources(Path(job.record.source), heart.beat)
+        state.phase, state.stage = "finished", ""
+        state.finished_at = time.time()
+        state.result = result
+        # Before anything is closed: the kernel takes 20 ms to close an inotify, and the result is awaited.
+        heart.until_room(journal.store)
     finally:
         watch.close()
         renderer.close()
         raw_log.close()
-    if not job.record.keep_source:
-        remove_sources(Path(job.record.source), heart.beat)
-    state.phase, state.stage = "finished", ""
-    state.finished_at = time.time()
-    state.result = result
-    heart.until_room(journal.store)

@@ -15,7 +15,7 @@ def store_stats(path: Path, usages: list[tuple[str, ResourceUsage]], started: fl
     """Write the resource use of each stage attempt and of the whole job."""
     stages: list[dict[str, Any]] = [{"stage": name, **usage.to_dict()} for name, usage in usages]
     job = total(usages).to_dict()
-    write_json(path, {"started_at": started, "ended_at": ended, "stages": stages, "job": job})
+    write_json(path, {"started_at": started, "ended_at": ended, "stages": stages, "job": job}, durable=False)
 
 
 def total(usages: list[tuple[str, ResourceUsage]]) -> ResourceUsage:
