@@ -23,6 +23,8 @@ _log: Final = logging.getLogger(__name__)
 POLL_GRACE: Final = 1.0
 #: Seconds in which a detaching manager sends what there is.
 DETACH_GRACE: Final = 5.0
+#: Tries to deliver a result after which nobody waits for it: as often as gitlab-runner tries (5.4).
+PATIENT_TRIES: Final = 10
 _LOOK_EVERY: Final = 0.2
 
 
@@ -177,9 +179,15 @@ class Shutdown:
                 busy = job.calling or job.spawning or job.stage is Stage.ANNOUNCE
                 if not stays or (busy and patient):
                     return False
-            elif job.shipper.failures == 0 and (patient or not self._leave_jobs):
+            elif self._is_worth_waiting_for(job, patient):
                 return False
         return self._roster.idle or not patient
+
+    def _is_worth_waiting_for(self, job: TrackedJob, patient: bool) -> bool:
+        """Tell whether a result should go out before the exit; it is kept for the next start anyway."""
+        if self._leave_jobs and _on_stop(job) == "detach":
+            return patient and job.shipper.failures == 0
+        return job.shipper.failures < PATIENT_TRIES
 
     def _expire(self) -> None:
         unfinished = [job for job in self._roster.running if not self._stays(job)]
