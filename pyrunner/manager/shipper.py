@@ -97,6 +97,8 @@ class Shipper:
         self._last_sent = -math.inf
         #: The call under way is a touch; the job may end before its answer is here.
         self._touching = False
+        #: The PATCH under way was made when the job had not ended.
+        self._patching_early = False
         #: The trace is delivered as far as it can be.
         self._reporting = False
         self._mismatched = False
@@ -134,6 +136,7 @@ class Shipper:
             return self._next_final()
         waiting = self._size() - self.offset
         if waiting > 0:
+            self._patching_early = True
             return Patch(self.offset, min(waiting, CHUNK))
         if now - self._last_sent > self._force_send:
             self._touching = True
@@ -158,9 +161,12 @@ class Shipper:
     def patched(self, result: PatchResult, now: float) -> None:
         """Take the answer to a :class:`Patch`."""
         self._heard(result.cancel_requested, result.interval)
+        early, self._patching_early = self._patching_early, False
         if result.state in (PatchState.SUCCEEDED, PatchState.RANGE_MISMATCH):
             self.offset = result.offset
         if self.phase is Phase.FINALIZING:
+            if early and result.state is PatchState.NOT_FOUND:
+                return  # meant for a job that ran, where it counts for nothing; the rest is due already
             self._patched_finally(result, now)
             return
         if result.state is PatchState.ABORT:
@@ -216,7 +222,7 @@ class Shipper:
 
     def broken(self, now: float) -> None:
         """The trace cannot be read; at the end, the result counts without the rest of it."""
-        self._touching = False
+        self._touching = self._patching_early = False
         if self.phase is Phase.FINALIZING:
             self._fail(now)
             self._reporting = True

@@ -337,3 +337,14 @@ def test_a_trace_that_cannot_be_read_is_tried_again() -> None:
     job.next()
     job.shipper.broken(job.now)
     assert job.next() == job.now + 1
+
+
+def test_404_of_a_patch_made_while_the_job_ran_costs_nothing_at_its_end() -> None:
+    """A running job's 404 is ignored (5.4), also when its answer comes after the job has ended."""
+    job = Job(size=10)
+    assert job.wait() == Patch(0, 10)
+    job.succeed()
+    job.patched(PatchState.NOT_FOUND)
+    assert job.next() == Patch(0, 10)
+    job.patched(PatchState.NOT_FOUND)
+    assert isinstance(job.next(), Update)
