@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ class Retention:
         """Remove the sources of a ref, moved aside first: a job that comes meanwhile clones anew."""
         source = ref.path / "source"
         aside = ref.path / f".source{TRASH}"
+        if os.path.lexists(aside):  # of a removal that did not come to its end
+            remove_tree(aside)
         if any(one.is_relative_to(ref.path) for one in pending) or not self._reservable.reserve(slot):
             return False
         try:
@@ -137,7 +140,7 @@ class Retention:
     @staticmethod
     def _remove_trash(slot: Path) -> None:
         trash = slot / TRASH
-        if trash.is_dir():
+        if trash.is_dir() and not trash.is_symlink():
             for one in list(trash.iterdir()):
                 remove_tree(one)
 

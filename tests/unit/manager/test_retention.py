@@ -150,3 +150,21 @@ def test_moved_aside_projects_go(place: Place) -> None:
     trash.mkdir(parents=True)
     place.prune()
     assert not trash.exists()
+
+
+def test_a_removal_that_was_cut_short_does_not_keep_the_next(place: Place) -> None:
+    """Sources go although those of an earlier job still lie beside them, half removed."""
+    ref = place.branch("old", 100)
+    (ref / ".source.removed" / "rest").mkdir(parents=True)
+    place.age(ref, 100)
+    place.prune()
+    assert not ref.exists()
+
+
+def test_a_trash_folder_that_is_a_link_is_left_alone(place: Place, tmp_path: Path) -> None:
+    """What somebody links into the place of our trash is not emptied."""
+    victim = tmp_path / "victim"
+    (victim / "precious").mkdir(parents=True)
+    (place.business.slot(1) / ".removed").symlink_to(victim)
+    place.prune()
+    assert (victim / "precious").exists()
