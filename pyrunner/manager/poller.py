@@ -124,7 +124,8 @@ class Poller:
         requests.learn(limit, answer.got_job, answer.retriable_seen)
         entry = self._entries.get(key)
         if entry is not None:
-            entry.in_flight -= 1
+            # The entry may have been made anew while its request was under way.
+            entry.in_flight = max(0, entry.in_flight - 1)
             if answer.got_job:
                 entry.repeated_at = -math.inf
             if answer.held and now - entry.repeated_at >= self._interval:

@@ -282,3 +282,18 @@ def test_rotated_token_keeps_its_counts() -> None:
     capacity.end_job("old")
     assert capacity.within_limit("new", 1)
     assert capacity.free == 5
+
+
+def test_an_entry_that_was_taken_out_and_put_back_still_counts_its_requests() -> None:
+    """A request of the former entry is answered late: the new one's requests count from zero."""
+    polling = Polling(RunnerConfig(name="a", token="t", executor="shell"))
+    assert polling.step() == ["a"]
+    polling.poller.configure([], 3.0, polling.now)
+    polling.configure()
+    polling.answer("a")
+    polling.configs["b"] = RunnerConfig(name="b", token="u", executor="shell")
+    polling.capacity.concurrent = 2
+    polling.configure()
+    polling.now += 10
+    assert sorted(polling.step()) == ["a", "b"]
+    assert polling.asked[1][1], "everybody asks: the second may be held"
