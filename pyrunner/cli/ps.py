@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Final
 
 import click
+from tabulate import tabulate
 
 from pyrunner.cli.config_file import ConfigFile
 from pyrunner.cli.flags import CONFIG, Flag, Kind
@@ -42,9 +43,8 @@ def run(invocation: Invocation) -> int:
 
 def table(jobs: Iterable[RunningJob]) -> str:
     """Return ``jobs`` as aligned columns under their headings."""
-    rows = [_HEADINGS, *(_row(job) for job in jobs)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(_HEADINGS))]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    rows = [_row(job) for job in jobs]
+    return str(tabulate(rows, headers=_HEADINGS, tablefmt="plain", disable_numparse=True))
 
 
 def _row(job: RunningJob) -> tuple[str, ...]:

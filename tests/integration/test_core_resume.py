@@ -38,20 +38,6 @@ def last_line(job: PlacedJob) -> str:
     return job.trace.decode().rstrip("\n").split("\n")[-1][32:]
 
 
-def processes_of(job: PlacedJob) -> list[psutil.Process]:
-    """The live processes with this test's home folder, a supervisor that still runs apart."""
-    home, mine = str(job.folder / "home"), job.process.pid if job.process is not None else -1
-    found = []
-    for process in psutil.process_iter():
-        try:
-            alive = process.status() != psutil.STATUS_ZOMBIE and process.pid != mine
-            if alive and process.environ().get("HOME") == home:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
 def test_an_abort_that_a_former_supervisor_did_not_see(tmp_path: Path) -> None:
     """The abort stops the stage whose section is open already, and the final line is not lost."""
     job = PlacedJob.place(tmp_path, script=["echo no"])
@@ -126,7 +112,7 @@ def test_a_script_whose_claim_a_power_cut_took(tmp_path: Path) -> None:
     job.start()
     job.await_output(b"begun\n")
     job.kill()
-    victims = processes_of(job)
+    victims = job.processes()
     for process in victims:
         process.kill()
     psutil.wait_procs(victims, timeout=60)
@@ -155,7 +141,7 @@ def test_a_restarted_supervisor_stops_what_earlier_stages_left(tmp_path: Path) -
     job.kill()
     job.order(Order.ABORT)
     assert job.finish().failure_reason == "job_canceled"
-    RunnerProcess.until(lambda: not processes_of(job), "nothing of the job lives")
+    RunnerProcess.until(lambda: not job.processes(), "nothing of the job lives")
 
 
 def test_a_script_that_passed_while_no_supervisor_lived(tmp_path: Path) -> None:

@@ -22,21 +22,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 COUNTING = "for i in $(seq 1 60); do echo line $i; sleep 0.005; done"
 
 
-def processes_of(job: PlacedJob) -> list[psutil.Process]:
-    """The live processes that were started with this test's home folder, the supervisor apart."""
-    home = str(job.folder / "home")
-    mine = job.process.pid if job.process is not None else -1
-    found = []
-    for process in psutil.process_iter():
-        try:
-            alive = process.status() != psutil.STATUS_ZOMBIE and process.pid != mine
-            if alive and process.environ().get("HOME") == home:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """However often it is killed, the trace is that of an undisturbed run and the script runs once."""
     seed = random.randrange(1 << 30)
@@ -91,7 +76,7 @@ def test_a_vanished_script_is_a_system_failure(tmp_path: Path) -> None:
     job.start()
     job.await_output(b"begun\n")
     job.kill()
-    victims = processes_of(job)
+    victims = job.processes()
     assert victims
     for process in victims:
         process.kill()
@@ -109,12 +94,12 @@ def test_a_lost_wrapper_takes_its_script_along(tmp_path: Path) -> None:
     job.await_output(b"begun\n")
 
     def wrappers() -> list[psutil.Process]:
-        return [one for one in processes_of(job) if one.name().startswith("python")]
+        return [one for one in job.processes() if one.name().startswith("python")]
 
     RunnerProcess.until(lambda: len(wrappers()) == 1, "those of earlier stages have gone")
     wrappers()[0].kill()
     assert job.finish().failure_reason == "runner_system_failure"
-    RunnerProcess.until(lambda: processes_of(job) == [], "nothing of the job lives")
+    RunnerProcess.until(lambda: job.processes() == [], "nothing of the job lives")
 
 
 def test_abort_stops_the_whole_tree(tmp_path: Path) -> None:
@@ -133,14 +118,14 @@ def test_abort_stops_the_whole_tree(tmp_path: Path) -> None:
     job.order(Order.ABORT)
     assert job.finish(timeout=30).failure_reason == "job_canceled"
     # The wrapper goes by itself, within a second.
-    RunnerProcess.until(lambda: processes_of(job) == [], "nothing of the job lives")
+    RunnerProcess.until(lambda: job.processes() == [], "nothing of the job lives")
 
 
 def test_a_normal_end_kills_nothing(tmp_path: Path) -> None:
     """What a job leaves running on purpose goes on, as with gitlab-runner (R11)."""
     job = PlacedJob.place(tmp_path, script=["setsid sleep 1003 > /dev/null 2>&1 < /dev/null &", "echo done"])
     assert job.finish().state == "success"
-    left = [one for one in processes_of(job) if "1003" in one.cmdline()]
+    left = [one for one in job.processes() if "1003" in one.cmdline()]
     try:
         assert len(left) == 1
     finally:
@@ -153,7 +138,7 @@ def test_a_process_that_keeps_stdout_open(tmp_path: Path) -> None:
     job = PlacedJob.place(tmp_path, script=["sleep 1004 &", "echo done"])
     assert job.finish(timeout=30).state == "success"
     assert "done" in job.output
-    for process in processes_of(job):
+    for process in job.processes():
         process.kill()
 
 

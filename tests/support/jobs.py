@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from pyrunner.config.model import RunnerConfig
 from pyrunner.coordinator.jobs import make_payload
 from pyrunner.jobdir.control import ControlDir
@@ -118,6 +120,20 @@ class PlacedJob:
         assert state.phase == "finished", log
         assert state.result is not None
         return state.result
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the live processes that have this job's home folder, its running supervisor apart."""
+        home = str(self.folder / "home")
+        mine = self.process.pid if self.process is not None else -1
+        found = []
+        for process in psutil.process_iter():
+            try:
+                alive = process.status() != psutil.STATUS_ZOMBIE and process.pid != mine
+                if alive and process.environ().get("HOME") == home:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
 
     @property
     def finished(self) -> bool:

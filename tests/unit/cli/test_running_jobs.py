@@ -106,12 +106,16 @@ def test_table() -> None:
     """Columns are aligned under their headings."""
     other = replace(JOB, job=1234, stage="", pid=0, alive=False, elapsed=3600.0)
     ended = replace(JOB, finished=True)
-    assert table([JOB, other, ended]).splitlines() == [
-        "JOB   PROJECT  REF   STAGE        ELAPSED  SLOT  PID-ALIVE  FOLDER",
-        "7     g/p      main  step_script  1m1s     1     42 yes     /f",
-        "1234  g/p      main  -            1h0m0s   1     - no       /f",
-        "7     g/p      main  (ended)      1m1s     1     42 yes     /f",
+    lines = table([JOB, other, ended]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["JOB", "PROJECT", "REF", "STAGE", "ELAPSED", "SLOT", "PID-ALIVE", "FOLDER"],
+        ["7", "g/p", "main", "step_script", "1m1s", "1", "42", "yes", "/f"],
+        ["1234", "g/p", "main", "-", "1h0m0s", "1", "-", "no", "/f"],
+        ["7", "g/p", "main", "(ended)", "1m1s", "1", "42", "yes", "/f"],
     ]
+    assert (
+        len({line.index(word) for line, word in zip(lines, ["FOLDER", "/f", "/f", "/f"], strict=True)}) == 1
+    )
 
 
 def test_table_is_safe_for_a_terminal() -> None:
