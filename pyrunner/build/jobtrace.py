@@ -3,7 +3,8 @@
 The lines of a job come in a fixed order. What is already in the raw log was written by a former
 supervisor: that many lines are skipped. The journal keeps how many there were at each of its entries
 (:attr:`JobTrace.position`), so that a walk that takes another way before such an entry, because a newer
-version has one line more, cannot shift all that comes behind it.
+version has one line more, cannot shift all that comes behind it; up to the last entry nothing is written
+(:attr:`JobTrace.catching_up`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class JobTrace:
         self.sections = sections
         self._clock = clock
         self._position = 0
+        #: The journal tells that a former supervisor has been further than this, whatever the count says.
+        self.catching_up = False
 
     @property
     def position(self) -> int:
@@ -36,11 +39,15 @@ class JobTrace:
     @property
     def replaying(self) -> bool:
         """Tell whether a former supervisor has written more: it has been further than this."""
-        return self._position < self.raw_log.message_count
+        return self.catching_up or self._position < self.raw_log.message_count
 
-    def resume_at(self, position: int) -> None:
-        """Go on where the walk was when ``position`` was journaled."""
+    def resume_at(self, position: int, catching_up: bool = False) -> None:
+        """Go on where the walk was when ``position`` was journaled.
+
+        :param catching_up: there is a later entry in the journal.
+        """
         self._position = position
+        self.catching_up = catching_up
 
     def write(self, data: bytes) -> None:
         """Append bytes of our own, unless a former supervisor has.

@@ -76,6 +76,10 @@ class StageRunner:
         self.trace = trace
         self.watch = watch
         self._number = 0
+        #: Number of the last stage that a former supervisor has begun; 0: none.
+        known = (*journal.record.steps, *journal.record.begun)
+        self._last_known = max((int(key) for key in known if key.isdigit()), default=0)
+        trace.catching_up = self._last_known > 0
         #: A graceful cancel stops the whole job until the user's steps begin, then only those.
         self.cancel_stops_job = True
         #: Section name and resource use of each attempt that ran, in order.
@@ -181,18 +185,21 @@ class StageRunner:
         key = str(request.number)
         record = self.journal.record
         if (ended := record.steps.get(key)) is not None:
-            self.trace.resume_at(ended["position"])
+            self._resume(ended["position"])
             self.executor.recall(ended["identity"])
             return end_from_json(ended)
         begun = record.begun.get(key)
         if begun is not None:
-            self.trace.resume_at(begun["position"])
+            self._resume(begun["position"])
         record.stage, record.stage_started_at = request.name, time.time()
         end = self._run_or_attach(request, limits, begun)
         identity = record.begun[key]["identity"]
         value = {**end_to_json(end), "position": self.trace.position, "identity": identity}
         self.journal.end(key, value, durable=not request.workspace)
         return end
+
+    def _resume(self, position: int) -> None:
+        self.trace.resume_at(position, catching_up=self._number < self._last_known)
 
     def _run_or_attach(
         self, request: StageRequest, limits: StageLimits, begun: dict[str, Any] | None

@@ -137,6 +137,10 @@ class World:
         """All lines so far: the runner's and the job's."""
         return self.control.raw_log.read_text()
 
+    def begun(self) -> list[dict[str, Any]]:
+        """Return the identities of attempts that are begun in the journal and have not ended."""
+        return [one["identity"] for one in Journal.open(self.control.state).record.begun.values()]
+
     def started(self, request: StageRequest) -> bool:
         """Tell whether an attempt has begun to run."""
         return request.number in self._starts
@@ -257,7 +261,7 @@ class ScriptedExecutor:
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> ScriptedStage:
         """Announce, then start."""
-        announce({"number": request.number})
+        announce({"number": request.number, "name": request.name})
         self.life.step()
         self.world.begin(request)
         self.life.step()
@@ -265,7 +269,7 @@ class ScriptedExecutor:
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> ScriptedStage | None:
         """Take up what has begun."""
-        assert identity == {"number": request.number}
+        assert identity == {"number": request.number, "name": request.name}
         return ScriptedStage(self, request) if self.world.started(request) else None
 
     def recall(self, identity: dict[str, Any]) -> None:

@@ -144,3 +144,24 @@ def test_what_has_stopped_a_job_stays_the_reason(tmp_path: Path) -> None:
     assert world.output == whole.output
     whole.close()
     world.close()
+
+
+def test_a_further_line_right_before_a_stage_that_runs(tmp_path: Path) -> None:
+    """A stage that was begun is attached to where its section stands, not one line further."""
+    whole = make(tmp_path / "whole", context_of("success"), {})
+    life = Life()
+    whole.walk(life)
+    seen = 0
+    for place in range(1, life.steps):
+        world = make(tmp_path / str(place), context_of("success"), {})
+        with pytest.raises(Killed):
+            world.walk(Life(ends_at=place))
+        if "step_script" in (one["name"] for one in world.begun()):
+            seen += 1
+            warning = replace(context_of("warnings"), setting_warnings=[])
+            world.context = replace(world.context, variables=warning.variables)
+            world.walk()
+            assert world.output == whole.output, f"killed at step {place}"
+        world.close()
+    whole.close()
+    assert seen
