@@ -44,6 +44,11 @@ def done_jobs(business: Business) -> list[IndexedJob]:
     return sorted(_jobs(business, business.done), key=lambda one: (one.changed_at, one.job_id))
 
 
+def find_done(business: Business, job_id: int) -> IndexedJob | None:
+    """Return an acknowledged job that is not yet pruned; None when the index does not know it."""
+    return _indexed(business, business.done / str(job_id))
+
+
 def mark_done(business: Business, job_id: int) -> None:
     """Move a job's record from pending to done. Safe twice."""
     make_private(business.done)
@@ -67,12 +72,18 @@ def _jobs(business: Business, folder: Path) -> Iterator[IndexedJob]:
     for entry in entries:
         if not entry.name.isdigit():
             continue
-        try:
-            relative = entry.read_bytes().decode("utf-8", "surrogateescape")
-            changed_at = entry.stat().st_mtime
-        except FileNotFoundError:
-            continue
-        path = business.path / relative
-        if not relative or relative.startswith("/") or ".." in Path(relative).parts:
-            raise JobDirError(f"{entry}: not the path of a control directory: {relative!r}")
-        yield IndexedJob(int(entry.name), ControlDir(path), changed_at)
+        job = _indexed(business, entry)
+        if job is not None:
+            yield job
+
+
+def _indexed(business: Business, entry: Path) -> IndexedJob | None:
+    try:
+        relative = entry.read_bytes().decode("utf-8", "surrogateescape")
+        changed_at = entry.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    path = business.path / relative
+    if not relative or relative.startswith("/") or ".." in Path(relative).parts:
+        raise JobDirError(f"{entry}: not the path of a control directory: {relative!r}")
+    return IndexedJob(int(entry.name), ControlDir(path), changed_at)

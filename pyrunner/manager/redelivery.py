@@ -7,7 +7,7 @@ from typing import Any
 
 from pyrunner.errors import PyrunnerError
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.jobdir.index import add_pending, done_jobs, forget_done
+from pyrunner.jobdir.index import add_pending, find_done, forget_done
 from pyrunner.jobdir.journal import load_state
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.manager.fleet import ActiveRunner
@@ -24,7 +24,7 @@ def redelivered(runner: ActiveRunner, job: Job, payload: dict[str, Any]) -> Cont
     :param payload: as it came now: its token is the one to report with.
     """
     business = runner.slots.business
-    known = next((one for one in done_jobs(business) if one.job_id == job.id), None)
+    known = find_done(business, job.id)
     if known is None:
         return None
     control = known.control
