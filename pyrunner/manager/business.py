@@ -154,14 +154,11 @@ def _choose(configs: Sequence[RunnerConfig], remembered: list[Remembered]) -> li
         found = next((one for one in remembered if _same(one, key)), None)
         if index not in chosen and found and found.business_id.casefold() not in taken:
             take(index, found)
-    # A token that was exchanged while no manager ran: the same runner as far as can be told.
-    current = {key.token_hash for key in keys}
+    # A name that was changed, or a token that was exchanged while no manager ran: the same runner as
+    # far as can be told.
     for index, key in enumerate(keys):
-        if index in chosen:
-            continue
-        for one in remembered:
-            same = (one.url, one.name, one.position) == (key.url, key.name, key.position)
-            if same and one.token_hash not in current and one.business_id.casefold() not in taken:
+        for one in [] if index in chosen else remembered:
+            if one.business_id.casefold() not in taken and _became(one, key, keys):
                 take(index, one)
                 remembered.remove(one)
                 break
@@ -196,6 +193,16 @@ def _same(one: Remembered, other: Remembered) -> bool:
         other.token_hash,
         other.position,
     )
+
+
+def _became(one: Remembered, key: Remembered, keys: Iterable[Remembered]) -> bool:
+    """Tell whether ``key`` is what ``one``, which no entry is any more, was: renamed, or with a new token."""
+    if one.url != key.url or any(_same(one, other) for other in keys):
+        return False
+    if one.token_hash == key.token_hash:
+        return True
+    current = {other.token_hash for other in keys}
+    return (one.name, one.position) == (key.name, key.position) and one.token_hash not in current
 
 
 def _digest(key: Remembered) -> str:

@@ -89,6 +89,21 @@ def test_token_exchanged_elsewhere_keeps_the_id(tmp_path: Path) -> None:
     assert ids(replace(old, token="glrt-new")) == first
 
 
+@pytest.mark.parametrize("number", [0, 7])
+def test_renamed_runner_keeps_the_id(tmp_path: Path, number: int) -> None:
+    """A runner that is given another name keeps its folder, and with it its sources and caches."""
+    old = runner(tmp_path, id=number, name="old")
+    first = ids(old)
+    assert ids(replace(old, name="new")) == first
+
+
+def test_second_entry_with_the_same_token_is_another(tmp_path: Path) -> None:
+    """A new name takes no folder from an entry that is still there."""
+    old = runner(tmp_path, id=7, name="old")
+    assert ids(old) == ["7"]
+    assert ids(replace(old, name="new"), old)[1] == "7"
+
+
 def test_second_runner_of_the_same_name_is_another(tmp_path: Path) -> None:
     """Url and name alone do not take a folder from an entry that is still there."""
     old = runner(tmp_path, id=0)
