@@ -22,7 +22,7 @@ from pyrunner.manager.shipper import Patch, Phase, Update
 from pyrunner.manager.tracked import Stage, TrackedJob
 from pyrunner.protocol.states import JobState
 
-#: Calls under way to one coordinator at most.
+#: Results of ended jobs under way to one coordinator at most: thousands may wait after an outage.
 _PARALLEL: Final = 8
 #: Seconds over which waiting results are spread when a coordinator has come back.
 _SPREAD: Final = 2.0
@@ -46,11 +46,15 @@ class Delivery:
         self._clock = clock
         self._stop = stop
         self._done = done
-        self._calls: dict[str, Calls] = {}
+        self._calls: dict[tuple[str, bool], Calls] = {}
 
-    def calls_to(self, url: str) -> Calls:
-        """Return the threads for one coordinator: none that hangs can keep another's jobs waiting."""
-        return self._calls.setdefault(url, Calls(self._mailbox, "delivery", _PARALLEL))
+    def _calls_for(self, job: TrackedJob) -> Calls:
+        """Return the threads for a job's call: none that hangs keeps another coordinator's jobs waiting.
+
+        Jobs that run are as many as ``concurrent`` allows, and do not wait for one another.
+        """
+        key = (job.link.config.url, job.runs)
+        return self._calls.setdefault(key, Calls(self._mailbox, "delivery", 0 if job.runs else _PARALLEL))
 
     @property
     def idle(self) -> bool:
@@ -100,7 +104,7 @@ class Delivery:
             job.warn("it cannot be announced: %s", error)
             answered(UpdateResult(UpdateState.FAILED))
 
-        self.calls_to(link.config.url).submit(call, answered, failed)
+        self._calls_for(job).submit(call, answered, failed)
 
     def _patch(self, job: TrackedJob, action: Patch) -> None:
         summary, transport, trace, stop = job.summary, job.link.transport, job.trace, self._stop
@@ -120,7 +124,7 @@ class Delivery:
                 job.store_cursor()
             self._go_on(job)
 
-        self.calls_to(job.link.config.url).submit(call, answered, lambda error: self._broken(job, error))
+        self._calls_for(job).submit(call, answered, lambda error: self._broken(job, error))
 
     def _update(self, job: TrackedJob, action: Update) -> None:
         summary, link, checksum, stop = job.summary, job.link, job.checksum, self._stop
@@ -137,7 +141,7 @@ class Delivery:
             job.shipper.updated(result, self._clock())
             self._go_on(job)
 
-        self.calls_to(link.config.url).submit(call, answered, lambda error: self._broken(job, error))
+        self._calls_for(job).submit(call, answered, lambda error: self._broken(job, error))
 
     def _broken(self, job: TrackedJob, error: Exception) -> None:
         job.warn("%s: %s", "its trace or state cannot be sent", error)

@@ -17,6 +17,7 @@ from pyrunner.config.watch import ConfigWatcher
 from pyrunner.gitlab.cancel import Cancellation
 from pyrunner.gitlab.jobs import JobRequestOutcome
 from pyrunner.jobdir.journal import JobResult
+from pyrunner.jobdir.layout import Business
 from pyrunner.manager.capacity import Capacity
 from pyrunner.manager.caretaker import Caretaker
 from pyrunner.manager.delivery import Delivery, coordinator_is_back
@@ -247,12 +248,18 @@ class Manager:
         """
         self.fleet.load(
             config.runners,
-            in_use=lambda business: any(job.slots.business == business for job in self.roster),
+            in_use=self._in_use,
         )
         self._apply_settings(config)
         self.health.forget()
         for slots in self.fleet.slots():
             self._recovery.resume(slots, self.fleet.runners)
+
+    def _in_use(self, business: Business) -> bool:
+        """Tell whether a business has jobs, or may get one: with a new lock come new, empty slots."""
+        return self._requests.asks_for(str(business.path)) or any(
+            job.slots.business == business for job in self.roster
+        )
 
     def _apply_settings(self, config: Config) -> None:
         self.config = config

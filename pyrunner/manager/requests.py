@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -32,7 +33,17 @@ class Requests:
         self._system_id = system_id
         self._answered = answered
         self._stop = Cancellation()
-        self.under_way = 0
+        #: Requests under way by runner key.
+        self._asking: Counter[str] = Counter()
+
+    @property
+    def under_way(self) -> int:
+        """How many requests have not been answered."""
+        return self._asking.total()
+
+    def asks_for(self, key: str) -> bool:
+        """Tell whether a job may still come for a runner."""
+        return self._asking[key] > 0
 
     def send(self, runner: ActiveRunner, hold: bool) -> None:
         """Ask for a job.
@@ -40,13 +51,13 @@ class Requests:
         :param hold: the coordinator may wait for one before it answers.
         """
         link, stop = runner.link, self._stop
-        self.under_way += 1
+        self._asking[runner.key] += 1
 
         def call() -> JobRequestOutcome:
             return request_job(link.transport, link.info, self._system_id, stop=stop, hold=hold)
 
         def done(outcome: JobRequestOutcome) -> None:
-            self.under_way -= 1
+            self._asking[runner.key] -= 1
             self._answered(runner, outcome)
 
         def failed(error: Exception) -> None:
