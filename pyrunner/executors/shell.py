@@ -13,7 +13,7 @@ from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
 from pyrunner.executors.hostdirs import open_host_dirs
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
-from pyrunner.executors.tree import HostTree, cgroup_name, cgroup_prefix
+from pyrunner.executors.tree import HostTree, cgroup_name, job_marker
 from pyrunner.executors.wrapper import WrapperPlan
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.record import JobRecord
@@ -103,7 +103,7 @@ class ShellExecutor:
         return tree
 
     def _marker(self) -> str:
-        return cgroup_prefix(str(self.control.path)) + f"{self.record.received_at:.6f}"
+        return job_marker(self.control.path, self.record.received_at)
 
     def _plan(
         self, request: StageRequest, files: StageFiles, tree: HostTree, group: JobCgroup | None

@@ -49,6 +49,7 @@ class Caretaker:
     """Sees to it that every job that may run has exactly one live supervisor, until it has ended.
 
     :param ended: told of a job that has ended, with its result.
+    :param reap: ends the processes of a job that is given up; must not block.
     :param wall: seconds since the epoch.
     """
 
@@ -56,10 +57,12 @@ class Caretaker:
         self,
         spawner: Spawner,
         ended: Callable[[TrackedJob, JobResult], None],
+        reap: Callable[[TrackedJob], None] = lambda _: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._spawner = spawner
         self._ended = ended
+        self._reap = reap
         self._wall = wall
         #: False: nothing is started any more, what runs is still looked at.
         self.may_start = True
@@ -193,6 +196,7 @@ class Caretaker:
             job.warn("%s; trying again", answer.error)
 
     def _give_up(self, job: TrackedJob, control: ControlDir, message: str) -> None:
+        self._reap(job)
         now = self._wall()
         size = 0
         try:

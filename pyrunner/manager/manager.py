@@ -18,6 +18,7 @@ from pyrunner.gitlab.cancel import Cancellation
 from pyrunner.gitlab.jobs import JobRequestOutcome
 from pyrunner.jobdir.journal import JobResult
 from pyrunner.jobdir.layout import Business
+from pyrunner.manager.calls import Calls
 from pyrunner.manager.capacity import Capacity
 from pyrunner.manager.caretaker import Caretaker
 from pyrunner.manager.delivery import Delivery, coordinator_is_back
@@ -30,6 +31,7 @@ from pyrunner.manager.link import Links, known_executors
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.notify import ServiceNotifier
 from pyrunner.manager.poller import Poller
+from pyrunner.manager.reaping import reap
 from pyrunner.manager.recovery import Recovery
 from pyrunner.manager.reloading import Reloading
 from pyrunner.manager.requests import Requests, answer_of, coordinator_answered
@@ -81,7 +83,8 @@ class Manager:
         self.fleet = Fleet(environ, os.geteuid(), self.links)
         self.roster = Roster(self.mailbox, self.capacity, self._inotify, self._freed)
         self._spawner = SpawnerClient(environ)
-        self._caretaker = Caretaker(self._spawner, self._ended)
+        self._reaping = Calls(self.mailbox, "reaping", 1)
+        self._caretaker = Caretaker(self._spawner, self._ended, self._reap)
         self._delivery = Delivery(self.mailbox, self._clock, self.stop, self.roster.acknowledged)
         self.health = Health(self._clock)
         self._requests = Requests(self.mailbox, host.system_id, self._answered)
@@ -235,6 +238,15 @@ class Manager:
         # The result goes out first: somebody waits for it.
         self._delivery.step(job, now)
         self.roster.ended(job, result)
+
+    def _reap(self, job: TrackedJob) -> None:
+        control = job.control
+        if control is not None:
+            self._reaping.submit(
+                lambda: reap(control),
+                lambda none_left: None if none_left else job.warn("some of its processes cannot be killed"),
+                lambda error: job.warn("its processes cannot be ended: %s", error),
+            )
 
     def _freed(self, key: str) -> None:
         self.poller.freed(key, self._clock())
