@@ -13,10 +13,10 @@ from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
 from pyrunner.executors.hostdirs import open_host_dirs
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
-from pyrunner.executors.tree import HostTree, cgroup_name, job_marker
+from pyrunner.executors.tree import HostTree, cgroup_name
 from pyrunner.executors.wrapper import WrapperPlan
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.jobdir.record import JobRecord
+from pyrunner.jobdir.record import JobRecord, job_marker
 from pyrunner.protocol.states import FailureReason
 from pyrunner.shells import login_dump
 from pyrunner.system.cgroup import JobCgroup

@@ -44,15 +44,6 @@ def cgroup_name(record: JobRecord) -> str:
     return f"{cgroup_prefix(record.business)}{record.job.id}-{secrets.token_hex(6)}"
 
 
-def job_marker(control: Path, received_at: float) -> str:
-    """Return the value of ``PYRUNNER_JOB`` in the environment of a job's processes.
-
-    :param control: the job's control directory.
-    :param received_at: of the job record.
-    """
-    return cgroup_prefix(str(control)) + f"{received_at:.6f}"
-
-
 @dataclass
 class HostTree:
     """All processes of a job, those of stages that have ended included (design R11)."""

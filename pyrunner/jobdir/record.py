@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,6 +90,16 @@ class JobRecord:
             return decode(cls, value)
         except PayloadError as error:
             raise JobDirError(f"{path}: {error}") from None
+
+
+def job_marker(control: Path, received_at: float) -> str:
+    """Return what names a job's processes in their environment (:mod:`pyrunner.system.proctree`).
+
+    :param control: the job's control directory.
+    :param received_at: of its record: an id that comes again is another job.
+    """
+    digest = hashlib.sha256(os.fsencode(control)).hexdigest()[:12]
+    return f"job-{digest}-{received_at:.6f}"
 
 
 def new_received_at() -> float:

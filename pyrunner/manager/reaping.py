@@ -6,19 +6,25 @@ wrapper's deadline. Only what the journal, the claims and the marker name is kil
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pyrunner.errors import JobDirError
-from pyrunner.executors.tree import HostTree, job_marker
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobStateRecord, load_state
-from pyrunner.jobdir.record import JobRecord
+from pyrunner.jobdir.record import JobRecord, job_marker
 from pyrunner.system.cgroup import JobCgroup
-from pyrunner.system.process import boot_id
+from pyrunner.system.files import read_json
+from pyrunner.system.process import ProcessIdentity, boot_id
+from pyrunner.system.proctree import find_job_processes, kill_tree
 
 _log: Final = logging.getLogger(__name__)
+
+#: How long killing may take, seconds: what waits in the kernel for a device cannot be killed.
+_PATIENCE: Final = 5.0
 
 
 def reap(control: ControlDir) -> bool:
@@ -32,22 +38,36 @@ def reap(control: ControlDir) -> bool:
         return True  # nothing was begun, or nothing of it can live
     record = JobRecord.load(control.job)
     marker = job_marker(control.path, record.received_at)
-    groups = list(_groups(state))
-    left = False
-    claims = sorted(control.path.glob("claim.*")) or [control.path / "claim"]
-    for claim in claims:
-        tree = HostTree(None, marker, claim, groups)
-        if tree.alive():
-            tree.kill()
-            left = tree.alive() or left
-        tree.abandon()
-        groups = []  # once is enough
-    return not left
+    wrappers = list(_wrappers(control))
+
+    def living() -> list[ProcessIdentity]:
+        # Not the wrappers: orphans would go to somebody of whom nobody knows that they are the job's.
+        found = {one for wrapper in (*wrappers, None) for one in find_job_processes(marker, wrapper)}
+        return sorted(found.difference(wrappers), key=lambda one: one.start_time)
+
+    none_left = True
+    for group in _groups(state):
+        with contextlib.suppress(FileNotFoundError):
+            none_left = group.kill(_PATIENCE) and none_left
+    none_left = not kill_tree(living, _PATIENCE) and none_left
+    for wrapper in wrappers:
+        wrapper.send(signal.SIGKILL)
+    return none_left
 
 
 def _is_of_this_boot(state: JobStateRecord) -> bool:
     boots = {one.get("boot_id") for one in state.begun.values() if isinstance(one, dict)}
     return boot_id() in {*boots, state.boot_id}
+
+
+def _wrappers(control: ControlDir) -> Iterator[ProcessIdentity]:
+    for claim in control.path.glob("claim.*"):
+        try:
+            wrapper = ProcessIdentity.from_dict(read_json(claim))
+        except (FileNotFoundError, JobDirError):
+            continue  # void
+        if wrapper.alive():
+            yield wrapper
 
 
 def _groups(state: JobStateRecord) -> Iterator[JobCgroup]:
