@@ -5,9 +5,11 @@
     PyrunnerError                 an expected failure: one line for the user, no traceback
     ├── UsageError                wrong command line
     ├── ConfigError               config.toml: carries path, line, column
+    ├── PipelineError             a .gitlab-ci.yml is refused: carries file, line, column
     ├── PayloadError              a job payload that does not decode: carries the JSON path
     ├── JobDirError               a run directory that cannot be made or read
     │   └── DiskFull              a job's output cannot be stored: no room left
+    ├── ArchiveError              a cache or artifact archive that cannot be made or is not trusted
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
     │   ├── ClientBuildError      no client can be built for this URL (result code -100)
     │   └── RequestCanceled       the call was given up because this process is stopping
@@ -51,6 +53,26 @@ class ConfigError(PyrunnerError):
         self.column = column
 
 
+class PipelineError(PyrunnerError):
+    """A .gitlab-ci.yml is refused, or no pipeline comes of it.
+
+    :param message: GitLab's own words.
+    :param file: as the user names it; empty when unknown.
+    :param line: 1-based line, 0 when unknown.
+    :param column: 1-based column, 0 when unknown.
+    :param hint: what to do about it; may be empty.
+    """
+
+    def __init__(self, message: str, file: str = "", line: int = 0, column: int = 0, hint: str = "") -> None:
+        place = file + (f":{line}" if line else "") + (f":{column}" if line and column else "")
+        super().__init__(f"{place}: {message}" if place else message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+
 class PayloadError(PyrunnerError):
     """A job payload does not decode.
 
@@ -68,6 +90,10 @@ class JobDirError(PyrunnerError):
 
 class DiskFull(JobDirError):
     """A job's output cannot be stored: the disk, a quota or a file size limit is full."""
+
+
+class ArchiveError(PyrunnerError):
+    """An archive cannot be made, read or trusted; the text names the entry."""
 
 
 class CoordinatorError(PyrunnerError):
