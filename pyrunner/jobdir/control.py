@@ -36,6 +36,12 @@ from pathlib import Path
 
 from pyrunner.system.files import make_private
 
+#: The last are replacements that a kill left half written.
+_WORKING_FILES = (
+    *("raw.*", "claim.*", "exit.*", "drained.*", "out.*", "err.*", "wlock.*", "login.env*"),
+    ".*.tmp",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ControlDir:
@@ -144,7 +150,7 @@ class ControlDir:
 
     def drop_working_files(self) -> None:
         """Remove what is only needed until the trace is complete: raw log, scripts, FIFOs (design R10)."""
-        for pattern in ("raw.*", "claim.*", "exit.*", "drained.*", "out.*", "err.*", "wlock.*", "login.env*"):
+        for pattern in _WORKING_FILES:
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
         shutil.rmtree(self.scripts, ignore_errors=True)

@@ -6,18 +6,22 @@ folder that another one may come to. What is in it must not reach the other.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
+import stat
 from pathlib import Path
 from typing import Any, Final
 
 from pyrunner.errors import JobDirError
 from pyrunner.jobdir.names import host_folder
 from pyrunner.protocol.job import Job
-from pyrunner.system.files import make_private, read_json, write_json
+from pyrunner.system.files import make_private, write_json
 
 _FILE: Final = ".project"
+#: Bytes that a mark can have: a host's name and a number.
+_LONGEST: Final = 4096
 #: Where folders wait for their removal, in their slot.
 TRASH: Final = ".removed"
 
@@ -27,13 +31,35 @@ def belongs_to_another(folder: Path, job: Job) -> bool:
     if not folder.is_dir():
         return False
     try:
-        owner: object = read_json(folder / _FILE)
+        owner = _owner(folder / _FILE)
     except FileNotFoundError:
         # A folder on the way to a project (a group), or one that was never used.
         return any((folder / kind).is_dir() for kind in ("branches", "tags", "merge_requests", "source"))
-    except (JobDirError, OSError):
+    except (ValueError, RecursionError, OSError):
         return True
     return owner != _identity(job)
+
+
+def _owner(file: Path) -> object:
+    """Return what a mark says.
+
+    With host executors the jobs' user may be ours: a link, a FIFO or a giant in its place must not
+    keep the manager waiting.
+
+    :raises OSError: when it cannot be read, or is no plain file.
+    :raises ValueError: when it is no JSON of a mark's size.
+    """
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError(f"{file} is not a file")
+        content = os.read(fd, _LONGEST + 1)
+    finally:
+        os.close(fd)
+    if len(content) > _LONGEST:
+        raise ValueError(f"{file} is too long")
+    value: object = json.loads(content)
+    return value
 
 
 def take_project(folder: Path, job: Job, slot: Path) -> Path | None:

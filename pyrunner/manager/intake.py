@@ -13,7 +13,7 @@ from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.index import add_pending
 from pyrunner.jobdir.record import JobRecord, TLSData, new_received_at
 from pyrunner.manager.fleet import ActiveRunner
-from pyrunner.manager.guard import take_project
+from pyrunner.manager.guard import remove_tree, take_project
 from pyrunner.manager.slots import Slot
 from pyrunner.manager.verdict import Verdict, store_verdict
 from pyrunner.protocol.job import Job
@@ -49,6 +49,7 @@ def place_on_disk(
     """
     config, slots = runner.link.config, runner.slots
     slot: Slot | None = None
+    control: ControlDir | None = None
     try:
         slot = slots.take(config.token, job, config.tristan.source_path, keep)
         place = slots.place(slot, job, config.tristan.source_path)
@@ -83,6 +84,9 @@ def place_on_disk(
         slots.store_parameters(slot.executor_id, asdict(record))
         add_pending(slots.business, job.id, control)
     except BaseException as error:
+        if control is not None:
+            # Nobody would remove the secrets in it: it is in no index.
+            remove_tree(control.path)
         if slot is not None:
             slots.release(slot)
         if isinstance(error, OSError):

@@ -58,6 +58,7 @@ def test_durable_size_of_the_trace(control: ControlDir, size: int) -> None:
 def test_working_files_go_and_results_stay(control: ControlDir) -> None:
     """When the trace is complete, secrets and raw output are gone; what is shipped or read stays (R10)."""
     gone = [
+        ".job.json.17.tmp",
         *(f"{kind}.1.get_sources" for kind in ("claim", "exit", "drained", "out", "err", "wlock")),
         *("raw.log", "raw.idx", "login.env", "login.env.tmp"),
     ]

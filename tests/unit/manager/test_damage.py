@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from pyrunner.config.model import RunnerConfig
+from pyrunner.errors import JobDirError
 from pyrunner.gitlab.cancel import Cancellation
+from pyrunner.gitlab.credentials import RunnerCredentials
+from pyrunner.gitlab.jobs import JobRequestOutcome
+from pyrunner.gitlab.transport import Transport
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.index import add_pending
 from pyrunner.jobdir.journal import JobResult
@@ -17,6 +21,9 @@ from pyrunner.jobdir.record import JobRecord
 from pyrunner.manager.capacity import Capacity
 from pyrunner.manager.caretaker import Caretaker
 from pyrunner.manager.delivery import Delivery
+from pyrunner.manager.fleet import ActiveRunner
+from pyrunner.manager.intake import HostSettings, place_on_disk
+from pyrunner.manager.link import Link
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.recovery import Recovery
 from pyrunner.manager.roster import Roster
@@ -24,6 +31,7 @@ from pyrunner.manager.shipper import Phase
 from pyrunner.manager.slots import Slot, Slots
 from pyrunner.manager.spawner_client import SpawnAnswer
 from pyrunner.manager.tracked import TrackedJob
+from pyrunner.protocol.job import Job, JobInfo
 from pyrunner.system.lock import OpenFileLock
 from tests.unit.manager.jobs import control_of, job_on_disk
 
@@ -132,3 +140,17 @@ def test_a_job_whose_folder_is_gone_ends_as_a_system_failure(tmp_path: Path) -> 
     Caretaker(NoSpawner(), lambda _job, result: ended.append(result)).look(job, 0.0)
     assert [one.failure_reason for one in ended] == ["runner_system_failure"]
     assert b"is gone" in job.trace.read(0, job.trace.size())
+
+
+def test_a_job_that_cannot_be_placed_leaves_no_secret(tmp_path: Path) -> None:
+    """What was written before the disk refused is removed: no index knows of it."""
+    config = RunnerConfig(url="https://gitlab.example.com", token="token", executor="shell")
+    business = Business(tmp_path, "1")
+    runner = ActiveRunner("1", Link(config, Transport(RunnerCredentials.of(config)), {}), Slots(business))
+    job = Job(id=7, token="job-token", job_info=JobInfo(project_id=1, project_full_path="a/b"))
+    business.start_parameters(1).mkdir(parents=True)
+    outcome = JobRequestOutcome({"id": 7, "token": "job-token"}, True, 201)
+    with pytest.raises(JobDirError):
+        place_on_disk(runner, job, outcome, HostSettings("s_1"), [])
+    assert list(runner.slots.busy) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"job-token" in path.read_bytes()]

@@ -122,3 +122,25 @@ def test_undelivered_result_is_not_moved(slots: Slots) -> None:
 def test_payload_that_does_not_decode_gets_a_slot(slots: Slots) -> None:
     """A job of which nothing is known still has a slot to be refused in."""
     assert slots.take("t", None, "branch").executor_id == 1
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "giant", "nested", "folder", "other json"])
+def test_a_hostile_mark_counts_as_anothers(slots: Slots, tmp_path: Path, kind: str) -> None:
+    """Whatever stands in the place of the mark, nobody waits for it, and the folder is not trusted."""
+    use(slots, job(), 1)
+    folder = slots.business.project(1, job())
+    mark = folder / ".project"
+    mark.unlink()
+    if kind == "fifo":
+        os.mkfifo(mark)
+    elif kind == "link":
+        mark.symlink_to("/dev/zero")
+    elif kind == "folder":
+        mark.mkdir()
+    else:
+        texts = {"giant": " " * 2**20 + "{}", "nested": "[" * 4000, "other json": "[1]"}
+        mark.write_text(texts[kind])
+    new = job()
+    aside = take_project(folder, new, slots.business.slot(1))
+    assert aside is not None
+    assert take_project(folder, new, slots.business.slot(1)) is None
