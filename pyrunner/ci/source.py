@@ -148,6 +148,7 @@ def _refuse_depth(text: str, line: int, file: str) -> None:
             depth += 1
             if depth > MAX_DEPTH:
                 mark = event.start_mark
+                assert mark is not None
                 raise PipelineError(_TOO_BIG, file, mark.line + line + 1, mark.column + 1)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
