@@ -29,6 +29,30 @@ _INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "abort": LazyCommand("pyrunner.cli.abort", "stop running jobs", quiet=True),
+    "artifacts-downloader": LazyCommand(
+        "pyrunner.cli.helper_commands",
+        "download and extract build artifacts (internal)",
+        hidden=True,
+        attribute="ARTIFACTS_DOWNLOADER",
+    ),
+    "artifacts-uploader": LazyCommand(
+        "pyrunner.cli.helper_commands",
+        "create and upload build artifacts (internal)",
+        hidden=True,
+        attribute="ARTIFACTS_UPLOADER",
+    ),
+    "cache-archiver": LazyCommand(
+        "pyrunner.cli.helper_commands",
+        "create and upload cache artifacts (internal)",
+        hidden=True,
+        attribute="CACHE_ARCHIVER",
+    ),
+    "cache-extractor": LazyCommand(
+        "pyrunner.cli.helper_commands",
+        "download and extract cache artifacts (internal)",
+        hidden=True,
+        attribute="CACHE_EXTRACTOR",
+    ),
     "coordinator": LazyCommand(
         "pyrunner.cli.coordinator", "serve the embedded coordinator", hidden=True, quiet=True
     ),

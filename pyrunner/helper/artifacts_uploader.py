@@ -1,0 +1,105 @@
+"""``artifacts-uploader``: archive files and send them while the archive is made (job-execution.md 8.2)."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from pyrunner.errors import PyrunnerError, UsageError
+from pyrunner.helper.archives import FORMATS, write_archive
+from pyrunner.helper.arguments import Flags
+from pyrunner.helper.artifacts import add_job_flags, connect
+from pyrunner.helper.collect import Collection
+from pyrunner.helper.expand import expand, expand_paths
+from pyrunner.helper.levels import known_level
+from pyrunner.helper.piping import pull
+
+_log = logging.getLogger(__name__)
+
+_ENDINGS: Final = {"zip": ".zip", "zipzstd": ".zip", "gzip": ".gz", "tarzstd": ".tar.zst", "raw": ""}
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Upload artifacts.
+
+    :raises PyrunnerError: when they cannot be made or sent.
+    """
+    options = _read(arguments, environment)
+    if not options.url or not options.token:
+        raise UsageError("Missing runner credentials")
+    if options.id <= 0:
+        raise UsageError("Missing build ID")
+    name = options.name
+    try:
+        name = expand(name, environment)
+    except UsageError as error:
+        _log.warning("invalid artifact name: %s", error)
+    collection = Collection(expand_paths(options.exclude, environment))
+    collection.collect(expand_paths(options.path, environment), options.untracked)
+    if options.generate_artifacts_metadata:
+        _log.warning("Artifact provenance metadata is not available in this version: none is generated")
+    if not collection.files:
+        _log.error("No files to upload")
+        return
+    form = options.artifact_format or "zip"
+    if form not in FORMATS:
+        raise UsageError(f'archive format "{form}" is not known: use one of {", ".join(FORMATS)}')
+    _upload(options, collection, form, file_name(name, form))
+
+
+def file_name(name: str, form: str) -> str:
+    """Return what the archive is called: the last element of the name, with the format's ending."""
+    base = posixpath.basename(name.rstrip("/"))
+    return ("default" if base in ("", ".") else base) + _ENDINGS[form]
+
+
+def _upload(options: Namespace, collection: Collection, form: str, name: str) -> None:
+    from pyrunner.gitlab.artifacts import ArtifactFile, TransferLimits, UploadState, upload_artifacts
+
+    level = known_level(options.compression_level)
+    paths = collection.ordered()
+
+    def content() -> Iterator[bytes]:
+        return pull(lambda out: write_archive(form, out, paths, collection.files, level))
+
+    transport, job = connect(options)
+    file = ArtifactFile(name, options.artifact_type, options.artifact_format, options.expire_in)
+    limits = TransferLimits(options.timeout, options.response_header_timeout)
+    try:
+        result = upload_artifacts(
+            transport, job, file, content, limits=limits, debug_trace=options.ci_debug_trace
+        )
+    finally:
+        transport.close()
+    if result.state in (UploadState.FORBIDDEN, UploadState.TOO_LARGE, UploadState.SERVICE_UNAVAILABLE):
+        raise PyrunnerError(result.state.value)
+    if result.state is not UploadState.SUCCEEDED:
+        raise PyrunnerError(result.text)
+
+
+def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace:
+    flags = Flags("artifacts-uploader", "create and upload build artifacts (internal)", environment)
+    add_job_flags(flags)
+    flags.repeated("path", about="Add paths to archive")
+    flags.repeated("exclude", about="Exclude paths from the archive")
+    flags.switch("untracked", about="Add git untracked files")
+    flags.switch("verbose", about="Detailed information")
+    flags.text("name", default="artifacts", about="The name of the archive")
+    flags.text("expire-in", about="When to expire artifacts")
+    flags.text("artifact-format", about="Format of generated artifacts")
+    flags.text("artifact-type", about="Type of generated artifacts")
+    flags.text(
+        "compression-level", env="ARTIFACT_COMPRESSION_LEVEL", about="fastest, fast, default, slow, slowest"
+    )
+    flags.duration("timeout", default="1h0m0s", about="Timeout for the upload operation")
+    flags.duration("response-header-timeout", default="10m0s", about="Timeout for response headers")
+    flags.switch("ci-debug-trace", env="CI_DEBUG_TRACE", about="enable debug trace logging")
+    flags.switch("generate-artifacts-metadata", about="not available in this version")
+    flags.accepted(
+        "transfer-meter-frequency", "runner-id", "repo-url", "repo-digest", "job-name", "executor-name",
+        "runner-name", "metadata-parameter", "started-at", "ended-at", "schema-version",
+    )  # fmt: skip
+    return flags.read(arguments)

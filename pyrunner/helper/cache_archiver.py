@@ -1,0 +1,144 @@
+"""``cache-archiver``: save paths into the local cache archive (job-execution.md 7.3)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyrunner.errors import ArchiveError, UsageError
+from pyrunner.helper.archives import write_archive
+from pyrunner.helper.arguments import Flags
+from pyrunner.helper.collect import Collection
+from pyrunner.helper.expand import expand_paths
+from pyrunner.helper.levels import known_level
+
+_log = logging.getLogger(__name__)
+
+METADATA_FILE = "metadata.json"
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Save a cache.
+
+    :raises PyrunnerError: when it cannot be saved.
+    """
+    options = _read(arguments, environment)
+    if not options.file:
+        raise UsageError("Missing --file")
+    file = Path(options.file)
+    _take_over_alternate(file, options.alternate_file)
+    collection = Collection(expand_paths(options.exclude, environment))
+    collection.collect(expand_paths(options.path, environment), options.untracked)
+    if not collection.files:
+        _log.warning("No files to cache.")
+        return
+    if not _is_newer(collection, file):
+        if options.alternate_file == options.file:
+            _log.info("Archive is up to date!")
+            return
+        _log.info("Primary cache does not exist remotely, uploading existing archive")
+    else:
+        form = options.compression_format.lower()
+        _create(file, collection, form if form in ("tarzstd", "zipzstd") else "zip", options)
+    _tell_it_stays(options)
+
+
+def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace:
+    flags = Flags("cache-archiver", "create and upload cache artifacts (internal)", environment)
+    flags.repeated("path", about="Add paths to archive")
+    flags.repeated("exclude", about="Exclude paths from the archive")
+    flags.switch("untracked", about="Add git untracked files")
+    flags.switch("verbose", about="Detailed information")
+    flags.text("file", about="The path to file")
+    flags.text("alternate-file", about="Local archive to rename to --file if that does not exist")
+    flags.text("url", about="URL of remote cache resource (pre-signed URL)")
+    flags.text("gocloud-url", about="Go Cloud URL of remote cache resource")
+    flags.text("metadata", default="{}", env="CACHE_METADATA", about="JSON object kept beside the archive")
+    flags.text(
+        "compression-level", env="CACHE_COMPRESSION_LEVEL", about="fastest, fast, default, slow, slowest"
+    )
+    flags.text("compression-format", env="CACHE_COMPRESSION_FORMAT", about="zip, tarzstd, zipzstd")
+    flags.accepted(
+        "retry", "retry-time", "transfer-meter-frequency", "check-url", "timeout", "header", "env-file",
+        "max-uploaded-archive-size", "transfer-buffer-size", "chunk-size", "concurrency",
+    )  # fmt: skip
+    return flags.read(arguments)
+
+
+def _take_over_alternate(file: Path, alternate: str) -> None:
+    """Rename the archive of the other key scheme when there is none of this one (7.3 step 1)."""
+    if not alternate or alternate == str(file) or file.exists() or not Path(alternate).exists():
+        return
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(alternate).rename(file)
+    except OSError as error:
+        _log.warning(
+            "Failed to rename alternate cache file to primary", extra={"fields": {"error": error.strerror}}
+        )
+        return
+    _log.info("Renamed alternate cache file to primary")
+
+
+def _is_newer(collection: Collection, file: Path) -> bool:
+    """Tell whether an archive has to be made: only times count (12, 30)."""
+    try:
+        return collection.newest() > file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        _log.warning("stat %s: %s", file, (error.strerror or "").lower())
+        return True
+
+
+def _create(file: Path, collection: Collection, form: str, options: Namespace) -> None:
+    """Make the archive beside its place and move it there: nobody ever sees half of one."""
+    level = known_level(options.compression_level)
+    metadata = _metadata(options.metadata)
+    temporary = ""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd, temporary = tempfile.mkstemp(prefix="archive_", dir=file.parent)
+        with os.fdopen(fd, "wb") as out:
+            write_archive(form, out.write, collection.ordered(), collection.files, level)
+        Path(temporary).replace(file)
+        temporary = ""
+        _write_metadata(file.parent, metadata)
+    except OSError as error:
+        raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _metadata(text: str) -> bytes:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ArchiveError("the metadata of the cache is not a JSON object: check CACHE_METADATA")
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _write_metadata(folder: Path, content: bytes) -> None:
+    fd, temporary = tempfile.mkstemp(prefix="metadata_", dir=folder)
+    with os.fdopen(fd, "wb") as out:
+        out.write(content)
+        os.fchmod(fd, 0o640)
+    Path(temporary).replace(folder / METADATA_FILE)
+
+
+def _tell_it_stays(options: Namespace) -> None:
+    if options.url or options.gocloud_url:
+        _log.warning("Remote caches are not available in this version. Cache will be stored only locally.")
+        return
+    _log.info(
+        "No URL provided, cache will not be uploaded to shared cache server. "
+        "Cache will be stored only locally."
+    )
