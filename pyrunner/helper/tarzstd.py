@@ -7,7 +7,7 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Self
 
 import zstandard
 
@@ -17,6 +17,24 @@ from pyrunner.helper.sources import open_source, read_block
 from pyrunner.helper.wall import Attributes, Wall
 
 _CHUNK: Final = 1 << 20
+#: Entries that only describe the next one: pax, its global form and Solaris', GNU's long names.
+_EXTENSIONS: Final = (b"x", b"g", b"X", b"L", b"K")
+_LONGEST_EXTENSION: Final = 1 << 20
+
+
+class _Header(tarfile.TarInfo):
+    """A header that may not announce a long one: tarfile would read and search it in memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Self:
+        """Decode one header.
+
+        :raises ArchiveError: when its extension is longer than any path needs.
+        """
+        header = super().frombuf(buf, encoding, errors)  # type: ignore[arg-type]
+        if header.type in _EXTENSIONS and header.size > _LONGEST_EXTENSION:
+            raise ArchiveError(f"{header.name!r}: a header of {header.size} bytes")
+        return header
 
 
 class _Out(io.RawIOBase):
@@ -64,7 +82,7 @@ def extract_tarzstd(file: BinaryIO, wall: Wall) -> None:
     reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file, read_across_frames=True)
     name = "the archive"
     try:
-        with tarfile.open(mode="r|", fileobj=reader, bufsize=_CHUNK) as tar:
+        with tarfile.open(mode="r|", fileobj=reader, bufsize=_CHUNK, tarinfo=_Header) as tar:
             while (entry := tar.next()) is not None:
                 name = entry.name
                 _forget(tar)

@@ -163,6 +163,15 @@ def test_a_torn_archive_is_an_error(tmp_path: Path, inside: Path, build: Build, 
         extract_archive(str(tmp_path / "archive"), str(inside))
 
 
+def test_long_tar_headers_are_refused(tmp_path: Path, inside: Path) -> None:
+    """A header is read into memory: what announces a long one is refused before."""
+    header = tarfile.TarInfo("long")
+    header.type, header.size = b"x", 1 << 30
+    (tmp_path / "archive").write_bytes(zstandard.compress(header.tobuf(tarfile.USTAR_FORMAT)))
+    with pytest.raises(ArchiveError, match="'long': a header of 1073741824 bytes"):
+        extract_archive(str(tmp_path / "archive"), str(inside))
+
+
 def test_changed_bytes_are_found(tmp_path: Path, inside: Path) -> None:
     """Each file is checked against its checksum, and named."""
     build_zip(tmp_path / "archive", [("name", FILE, b"content" * 10)])
