@@ -56,7 +56,10 @@ def resolve_references(tree: Map) -> Map:
 
     :raises PipelineError: for a tag that is not valid, names nothing, or is part of a circle.
     """
-    resolved = _Resolver(tree).value(tree, ())
+    try:
+        resolved = _Resolver(tree).value(tree, ())
+    except RecursionError:  # chains of tags, each in its own nest of lists
+        raise PipelineError("The parsed YAML is too big", *tree.position) from None
     assert isinstance(resolved, Map)
     return resolved
 

@@ -76,7 +76,7 @@ class _Includes:
         if "include" not in tree:
             return tree
         written, place = tree["include"], tree.place("include")
-        entries = written if isinstance(written, Seq) else [written]
+        entries = written if isinstance(written, Seq) else [] if written is None else [written]
         merged = Map(tree.position)
         included = 0
         for index, entry in enumerate(entries):

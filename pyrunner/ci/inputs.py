@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
 
-from pyrunner.ci.tree import Map, as_text
+from pyrunner.ci.tree import NOWHERE, Map, as_text, planted
 from pyrunner.errors import PipelineError
 
 _TYPES: Final = ("string", "number", "boolean", "array")
@@ -118,7 +118,7 @@ def _typed(raw: Any, kind: str) -> Any:
     wanted: tuple[type, ...] = {"number": (int, float), "boolean": (bool,), "array": (list,)}[kind]
     if isinstance(raw, str):
         try:
-            raw = json.loads(raw)
+            raw = planted(json.loads(raw), NOWHERE)
         except (ValueError, RecursionError):
             return None
     if not isinstance(raw, wanted) or (kind == "number" and isinstance(raw, bool)):

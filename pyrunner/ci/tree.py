@@ -6,7 +6,6 @@ whichever file, that the offending value came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -99,19 +98,19 @@ def deep_merge(base: Map, top: Map) -> Map:
     return merged
 
 
-def rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return ``value`` with ``change`` applied to each key and each leaf, positions kept."""
-    if isinstance(value, Map):
-        made = Map(value.position)
+def planted(value: Any, place: Position) -> Any:
+    """Return plain dicts and lists as a tree that was written at ``place``."""
+    if isinstance(value, dict):
+        made = Map(place)
         for key, item in value.items():
-            made.put(change(key), rebuild(item, change), value.place(key))
+            made.put(key, planted(item, place), place)
         return made
-    if isinstance(value, Seq):
-        items = Seq(value.position)
-        for index, item in enumerate(value):
-            items.put(rebuild(item, change), value.place(index))
+    if isinstance(value, list):
+        items = Seq(place)
+        for item in value:
+            items.put(planted(item, place), place)
         return items
-    return change(value)
+    return value
 
 
 def flatten(value: Any, levels: int) -> list[Any] | None:

@@ -62,6 +62,9 @@ COMMANDS: Final = {
         quiet=True,
         attribute="demo",
     ),
+    "lint": LazyCommand(
+        "pyrunner.cli.lint", "examine a .gitlab-ci.yml, or config.toml when no file is given", quiet=True
+    ),
     "list": LazyCommand("pyrunner.cli.listing", "List all configured runners"),
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),

@@ -80,3 +80,10 @@ def test_expansion_of_references_is_bounded() -> None:
         lines.append(f".a{n}: {{s: [{tags}]}}")
     with pytest.raises(PipelineError, match="too big"):
         resolved("\n".join(lines))
+
+
+def test_a_very_long_chain_of_references_is_an_error() -> None:
+    """What is deeper than Python's stack is refused as any other configuration that is too big."""
+    lines = [f".a{n}: {{s: [!reference [.a{n + 1}, s]]}}" for n in range(2000)]
+    with pytest.raises(PipelineError, match="too big"):
+        resolved("\n".join([*lines, ".a2000: {s: [x]}"]))

@@ -171,6 +171,19 @@ def test_files_from_elsewhere(tmp_path: Path) -> None:
     assert "project/g/p/HEAD/a.yml" in caught.value.hint
 
 
+def test_null_include_is_none(tmp_path: Path) -> None:
+    """An ``include`` without a value includes nothing."""
+    assert list(load(tmp_path, "include:\na: {script: s}")) == ["a"]
+
+
+def test_structured_input(tmp_path: Path) -> None:
+    """An array given as JSON text is as good as one written in YAML."""
+    text = 'spec: {inputs: {r: {type: array}}}\n---\na: {script: s, rules: "$[[ inputs.r ]]"}'
+    tree = load(tmp_path, text, inputs={"r": '[{"when": "never"}]'})
+    assert tree["a"]["rules"][0].place("when") is not None
+    assert tree["a"]["rules"] == [{"when": "never"}]
+
+
 def test_integrity(tmp_path: Path) -> None:
     """A remote file that is not the promised one is refused."""
     (tmp_path / "remote/h").mkdir(parents=True)
