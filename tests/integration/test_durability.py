@@ -129,7 +129,9 @@ def test_supervisor_killed_while_the_manager_lives(
 ) -> None:
     """A supervisor that is killed is started again and the job ends as if nothing had happened."""
     marker = tmp_path / "marker"
-    job_id = coordinator.enqueue(script=[once_only(marker), COUNTING])
+    # Long enough for two kills, each shown by a trace that comes once a second.
+    long = COUNTING.replace("150", "400")
+    job_id = coordinator.enqueue(script=[once_only(marker), long])
     runner.start()
     for line in (b"line 10\n", b"line 60\n"):
         coordinator.wait_for_trace(job_id, line)
@@ -137,7 +139,7 @@ def test_supervisor_killed_while_the_manager_lives(
         victim.kill()
         runner.until(_replaced(runner, job_id, victim.pid), "another supervisor")
     coordinator.wait_for(job_id, "success")
-    assert_whole(coordinator, job_id, COUNTED)
+    assert_whole(coordinator, job_id, [f"line {i}" for i in range(1, 401)])
     assert marker.read_text() == "ran\n"
 
 
