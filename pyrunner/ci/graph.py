@@ -28,6 +28,8 @@ class Node:
     needs: tuple[tuple[str, Position], ...] | None = None
     dependencies: tuple[tuple[str, Position], ...] | None = None
     position: Position = NOWHERE
+    #: Names in ``rules:needs``: they must be jobs, in whatever stage (3.3).
+    rule_needs: tuple[tuple[str, Position], ...] = ()
     #: Where ``stage`` is written.
     stage_position: Position = NOWHERE
 
@@ -47,6 +49,9 @@ def check_graph(stages: Sequence[str], jobs: Mapping[str, Node]) -> None:
         for name, place in job.dependencies or ():
             _check_one(stages, jobs, job, name, place, "dependency")
         _check_needs(stages, jobs, job)
+        for name, place in job.rule_needs:
+            if name not in jobs:
+                raise PipelineError(f"{job.name} job: undefined need: {name}", *place)
         if job.needs and job.dependencies:
             needed = {name for name, _ in job.needs}
             for name, place in job.dependencies:

@@ -225,6 +225,8 @@ def _check_rule(where: str, rule: Map, findings: Findings, whens: tuple[str, ...
     failure = rule.get("allow_failure")
     if failure is not None and not isinstance(failure, bool):
         findings.entry(where, "allow failure should be a boolean value", rule.place("allow_failure"))
+    if rule.get("needs") is not None:
+        _check_needs(f"{where}:needs", rule["needs"], rule.place("needs"), findings)
     condition = rule.get("if")
     if condition is None:
         return

@@ -163,6 +163,10 @@ def graph_of(jobs: Mapping[str, Map]) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     for name, job in jobs.items():
         needs, dependencies = job.get("needs"), job.get("dependencies")
+        rules = flatten(job.get("rules") or [], 10) or []
+        rule_needs = [
+            one for rule in rules for one in _needed(rule.get("needs") or [], rule.place("needs"), instances)
+        ]
         for full in instances.get(name, [name]):
             nodes[full] = Node(
                 full,
@@ -170,6 +174,7 @@ def graph_of(jobs: Mapping[str, Map]) -> dict[str, Node]:
                 None if needs is None else _needed(needs, job.place("needs"), instances),
                 None if dependencies is None else _needed(dependencies, job.place("dependencies"), instances),
                 job.position,
+                tuple(rule_needs),
                 job.place("stage"),
             )
     return nodes

@@ -76,6 +76,13 @@ def test_findings_have_places_and_hints() -> None:
     assert "quote" in found[1].hint
 
 
+def test_needs_of_rules_must_be_jobs() -> None:
+    """An unknown name in ``rules:needs`` is refused, a job of any stage is not (3.3)."""
+    jobs = "{a: {script: s, stage: deploy}, j: {script: s, rules: [{needs: [%s]}]}}"
+    assert findings(jobs % "zz") == ["j job: undefined need: zz"]
+    assert findings(jobs % "a") == []
+
+
 NAMES = st.sampled_from("abcdefgh")
 
 
