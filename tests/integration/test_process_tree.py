@@ -243,7 +243,8 @@ def test_group_holds_whatever_its_members_start(group: JobCgroup, start: Callabl
     assert group.pids() == sorted(one.pid for one in job.find())
     assert group.populated()
     assert not group.remove()
-    assert group.signal(signal.SIGTERM) == 5
+    # Harmless: whom a deadly one reaches first may take another along before it is counted.
+    assert group.signal(signal.SIGCONT) == 5
     assert group.kill()
     assert not group.populated()
     assert job.find() == []
