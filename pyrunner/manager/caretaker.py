@@ -125,9 +125,11 @@ class Caretaker:
     def _state(job: TrackedJob, control: ControlDir, anew: bool) -> JobStateRecord | None:
         """Return the journal; None when there is none, or it has not changed since it was read last."""
         try:
-            stamp = control.state.stat().st_mtime_ns
+            status = control.state.stat()
         except FileNotFoundError:
             return None
+        # Time stamps are as coarse as the kernel's tick: two versions of a quick end can share one.
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
         if stamp == job.state_stamp and not anew:
             return None
         state = load_state(control.state)

@@ -59,8 +59,8 @@ class TrackedJob:
     supervisor: ProcessIdentity | None = None
     #: When the heartbeat was last seen to change: its time stamp, and our monotonic clock.
     beat: tuple[int, float] | None = None
-    #: Time stamp of the journal that was read last.
-    state_stamp: int = 0
+    #: Time stamp, inode and size of the journal that was read last.
+    state_stamp: tuple[int, int, int] = (0, 0, 0)
     #: The manager's own word on how the job ends.
     verdict: Verdict | None = None
     #: When the shipper has to be asked again, monotonic.
