@@ -93,6 +93,20 @@ def test_held_and_finished_is_delivered(world: World) -> None:
     assert world.ended == [JobResult("success")]
 
 
+def test_an_end_within_one_tick_of_the_clock_is_seen(world: World) -> None:
+    """Two versions of a journal with one time stamp are told apart: the second is not passed over."""
+    world.spawner.keep = True
+    world.look()
+    state = control_of(world.job).state
+    store_journal(world.job, 1)
+    os.utime(state, ns=(10**18, 10**18))
+    world.look()
+    store_journal(world.job, 1, JobResult("success"))
+    os.utime(state, ns=(10**18, 10**18))
+    world.look()
+    assert world.ended == [JobResult("success")]
+
+
 def test_dead_supervisor_is_replaced_three_times_then_given_up(world: World) -> None:
     """Without progress, the first start and three restarts are all; then it is a system failure."""
     store_trace(world.job, b"2026-01-02T03:04:05.000006Z 00O begun\n2026-01-02T03:04:06.000006Z 01O unended")
