@@ -248,7 +248,7 @@ def test_lfs_is_pulled_where_it_is_installed(site: Site) -> None:
     tools.mkdir()
     (tools / "git-lfs").write_text('#!/bin/sh\necho "lfs $* smudge=$GIT_LFS_SKIP_SMUDGE"\n')
     (tools / "git-lfs").chmod(0o755)
-    site.scripts.environment["PATH"] += f":{tools}"
+    site.scripts.environment["PATH"] = f"{tools}:{site.scripts.environment['PATH']}"
     lines = sources(site, site.context())
     assert lines[-3:] == ["lfs pull smudge=1", "", green("Skipping Git submodules setup")]
     assert not any("lfs pull" in line for line in sources(site, site.context(GIT_LFS_SKIP_SMUDGE="true")))

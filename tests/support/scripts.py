@@ -43,8 +43,13 @@ class ScriptRunner:
     def __init__(self, home: Path) -> None:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
+        # What a script prints must not depend on whether this machine has git-lfs.
+        tools = home / ".without-lfs"
+        tools.mkdir(exist_ok=True)
+        (tools / "git-lfs").write_text("#!/bin/sh\nexit 1\n")
+        (tools / "git-lfs").chmod(0o755)
         self.environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{tools}:{os.environ['PATH']}",
             "HOME": str(home),
             "GIT_CONFIG_NOSYSTEM": "1",
             # a submodule may come from a folder: git refuses that since 2.38
