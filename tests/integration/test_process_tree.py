@@ -28,10 +28,11 @@ from pyrunner.system.sampler import ProcessSampler
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 #: Says "ready" when all that it starts is started: a child, one in its own session, an orphan of both.
+# Says that it is ready when the last of its five processes is born.
 FAMILY = """
 sleep 300 &
 setsid sleep 300 &
-(setsid sh -c 'trap "" TERM HUP; echo ready; while :; do sleep 300; done' &)
+(setsid sh -c 'trap "" TERM HUP; sleep 300 & echo ready; wait; while :; do sleep 300; done' &)
 wait
 """
 #: Each process starts two more, for ever; the tests limit how many there may be at a time.
