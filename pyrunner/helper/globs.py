@@ -1,7 +1,7 @@
 """Path patterns as ``cache:`` and ``artifacts:`` know them (job-execution.md 8.1).
 
 ``*``, ``?``, ``[..]``, ``{a,b}`` and ``**``; a leading dot is nothing special; links to folders are passed
-through in the part before the first wildcard only. Libraries were tried first: wcmatch follows a link that
+through in the part before the first wildcard only. By its documentation wcmatch follows a link that
 ``*`` has matched (``*/file``) and caps brace expansion by an error, so matching is done here.
 """
 
