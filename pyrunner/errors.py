@@ -119,6 +119,22 @@ class RequestCanceled(CoordinatorError):
     """The caller's stop came before an answer did; nothing is known about the call's effect."""
 
 
+class EngineError(PyrunnerError):
+    """The container engine refused a request, or did not answer.
+
+    :param status: HTTP status, 0 when no answer came.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def not_found(self) -> bool:
+        """What the request was about is not there."""
+        return self.status == 404
+
+
 class BuildError(PyrunnerError):
     """A stage failed in a way the coordinator has a word for (job-execution.md 1.6).
 

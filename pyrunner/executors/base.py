@@ -117,6 +117,42 @@ class StageEnd:
     usage: ResourceUsage
 
 
+class Report(Protocol):
+    """The executor's voice in the job's trace, its hold on the journal, and its share of the watch.
+
+    An executor works in the supervisor's one thread: whatever takes longer than a second waits through
+    :meth:`pause`, so that the heart beats and orders are seen.
+    """
+
+    def plain(self, text: str) -> None:
+        """Write a line without colour."""
+
+    def info(self, text: str) -> None:
+        """Write a green line."""
+
+    def warning(self, text: str) -> None:
+        """Write a yellow line that begins with ``WARNING: ``."""
+
+    def error(self, text: str) -> None:
+        """Write a red line that begins with ``ERROR: ``."""
+
+    def write(self, data: bytes) -> None:
+        """Write bytes as they are, a newline at the end included."""
+
+    def once(self, key: str, compute: Callable[[], Any]) -> Any:
+        """Return the journaled JSON value of ``key``, computing it the first time.
+
+        Lines that ``compute`` wrote are not written again after a restart. A restart in the middle of
+        ``compute`` calls it again; as many lines as were out are skipped then.
+        """
+
+    def pause(self, seconds: float) -> None:
+        """Wait, at most so long.
+
+        :raises PyrunnerError: what ends the job or this stage: cancel, timeout, abort. Not to be caught.
+        """
+
+
 class Executor(Protocol):
     """Where the stages of one job run; see the module's docstring for the order of calls."""
 

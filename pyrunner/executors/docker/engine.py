@@ -1,0 +1,154 @@
+"""The connection to a container engine (docker-executor.md 1.1 step 3, 9.1)."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+import docker
+import docker.errors
+import docker.tls
+import requests
+
+from pyrunner.config.docker import DockerConfig
+from pyrunner.errors import EngineError
+
+T = TypeVar("T")
+
+DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
+#: Seconds that one request may take: creating a container may wait for a busy disk.
+TIMEOUT: Final = 300
+_SYSTEMS: Final = ("linux",)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the engine is, and how it is spoken to."""
+
+    host: str
+    #: Folder of ``ca.pem``, ``cert.pem``, ``key.pem``; empty: no TLS.
+    certificates: str = ""
+    verify: bool = False
+    #: ``DOCKER_API_VERSION``; empty: negotiated.
+    version: str = ""
+
+    @classmethod
+    def of(cls, config: DockerConfig, environment: Mapping[str, str]) -> Endpoint:
+        """Return the endpoint: with ``host`` all comes from config, without it all from the environment."""
+        version = environment.get("DOCKER_API_VERSION", "")
+        if config.host:
+            return cls(config.host, config.tls_cert_path, config.tls_verify, version)
+        host = environment.get("DOCKER_HOST", "") or DEFAULT_HOST
+        path, verify = environment.get("DOCKER_CERT_PATH", ""), environment.get("DOCKER_TLS_VERIFY", "")
+        return cls(host, path, bool(verify), version)
+
+    @property
+    def local(self) -> bool:
+        """The engine sees this host's files: they can be mounted into its containers."""
+        return self.host.startswith("unix://")
+
+
+class Engine:
+    """One connection, kept for the whole job; safe for one thread at a time.
+
+    Nothing is asked before it is needed.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    @cached_property
+    def api(self) -> docker.APIClient:
+        """The client of the docker SDK.
+
+        :raises EngineError: when the engine does not answer, or the certificates cannot be used.
+        """
+        point = self.endpoint
+        return _guarded(
+            lambda: _RefusesRedirects(
+                base_url=point.host, version=point.version or "auto", timeout=TIMEOUT, tls=_tls(point)
+            ),
+            "",
+        )
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """``GET /info``.
+
+        :raises EngineError: ``getting docker info: ...``, ``unsupported os type: ...``.
+        """
+        value: dict[str, Any] = _guarded(lambda: self.api.info(), "getting docker info: ")
+        system = value.get("OSType", "")
+        if system not in _SYSTEMS:
+            raise EngineError(f"unsupported os type: {system}")
+        return value
+
+    def call(self, request: Callable[[docker.APIClient], T], what: str = "") -> T:
+        """Return what ``request`` returns.
+
+        :param what: put before the engine's own words, e.g. ``create container: ``.
+        :raises EngineError: with the engine's words, as gitlab-runner's users know them.
+        """
+        return _guarded(lambda: request(self.api), what)
+
+    def at_least(self, version: str) -> bool:
+        """Tell whether the negotiated API is of this version or newer."""
+        have, want = (tuple(int(one) for one in text.split(".")) for text in (self.api.api_version, version))
+        return have >= want
+
+    def close(self) -> None:
+        """End the connection."""
+        if "api" in self.__dict__:
+            self.api.close()
+
+
+class _RefusesRedirects(docker.APIClient):
+    """An engine never redirects; whoever answers like that is not one, and gets no credentials."""
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        kwargs["allow_redirects"] = False
+        response = super().send(request, **kwargs)
+        if response.is_redirect:
+            raise requests.exceptions.ConnectionError("redirects disallowed")
+        return response
+
+
+def _tls(point: Endpoint) -> docker.tls.TLSConfig | bool:
+    if not point.certificates or point.local:
+        return False
+    ca, certificate, key = (
+        posixpath.join(point.certificates, name) for name in ("ca.pem", "cert.pem", "key.pem")
+    )
+    pair = (certificate, key) if os.path.exists(certificate) or os.path.exists(key) else None
+    return docker.tls.TLSConfig(client_cert=pair, ca_cert=ca if point.verify else None, verify=point.verify)
+
+
+def _guarded(work: Callable[[], T], what: str) -> T:
+    """Return what ``work`` returns, its errors in our words.
+
+    :raises EngineError: for all that the engine, the network or the certificates did.
+    """
+    try:
+        return work()
+    except docker.errors.APIError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise EngineError(f"{what}Error response from daemon: {_words(error)}", status) from error
+    except (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        OSError,
+        ssl.SSLError,
+    ) as error:
+        raise EngineError(f"{what}{_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    if isinstance(explanation, bytes):
+        explanation = explanation.decode(errors="replace")
+    return str(explanation or error).strip()
