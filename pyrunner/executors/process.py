@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from pyrunner.executors.base import ExitKind, ExitStatus, StageEnd, StageLimits, Stop, StopKind, Watch
 from pyrunner.executors.stagefiles import StageFiles
-from pyrunner.executors.wrapper import WrapperPlan, read_exit, spawn_wrapper
+from pyrunner.executors.wrapper import WrapperWork, read_exit, spawn_wrapper
 from pyrunner.system.files import create_exclusive
 from pyrunner.system.lock import OpenFileLock, is_held
 from pyrunner.system.process import boot_id
@@ -67,7 +67,7 @@ class DurableProcess:
     _out: int = -1
     _err: int = -1
 
-    def start(self, plan: WrapperPlan) -> None:
+    def start(self, plan: WrapperWork) -> None:
         """Start the wrapper; its script begins as soon as it has claimed the attempt."""
         self.files.make_fifos()
         self._open_pipes()
@@ -207,6 +207,8 @@ def _status(record: dict[str, Any] | None) -> ExitStatus:
         return ExitStatus(ExitKind.VANISHED, text="the stage's process vanished without an exit status")
     if "error" in record:
         return ExitStatus(ExitKind.NOT_STARTED, text=str(record["error"]))
+    if "vanished" in record:
+        return ExitStatus(ExitKind.VANISHED, text=str(record["vanished"]))
     if record.get("given_up"):
         return ExitStatus(ExitKind.GIVEN_UP, text="its deadline passed while no supervisor lived")
     if "signal" in record:

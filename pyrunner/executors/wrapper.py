@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.system.files import create_exclusive, write_json
@@ -38,9 +38,24 @@ from pyrunner.system.usage import ResourceUsage
 _DRAIN_POLL = (0.05, 1.0)
 
 
+class WrapperWork(Protocol):
+    """What a wrapper does between its claim and the exit file."""
+
+    @property
+    def files(self) -> StageFiles:
+        """The stage's files."""
+
+    def run(self, out: int, err: int) -> dict[str, Any]:
+        """Run the stage's script with its output on ``out`` and ``err``; returns the content of the exit file.
+
+        Keys: ``exit_code``, or ``signal``, ``error``, ``given_up``, ``vanished``; ``ended_at`` (monotonic) with
+        ``boot_id``; ``usage``; ``leftovers``: processes may still print; others are the executor's own.
+        """
+
+
 @dataclass(frozen=True)
 class WrapperPlan:
-    """What a wrapper runs."""
+    """A script that a process on this host runs."""
 
     files: StageFiles
     argv: Sequence[str]
@@ -57,8 +72,12 @@ class WrapperPlan:
     #: Kills everything of the stage.
     kill: Callable[[], None]
 
+    def run(self, out: int, err: int) -> dict[str, Any]:
+        """Start the process and wait for its end; see :class:`WrapperWork`."""
+        return _run_script(self, out, err)
 
-def spawn_wrapper(plan: WrapperPlan, lock: OpenFileLock) -> int:
+
+def spawn_wrapper(plan: WrapperWork, lock: OpenFileLock) -> int:
     """Fork a wrapper, hand it ``lock``, and return its process id."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -91,7 +110,7 @@ def _close_all_but(kept: int) -> None:
     os.close(null)
 
 
-def _run(plan: WrapperPlan) -> None:
+def _run(plan: WrapperWork) -> None:
     for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
@@ -108,7 +127,7 @@ def _run(plan: WrapperPlan) -> None:
     # The job gets descriptors of its own: one that it can read would take its output away from us.
     out = os.open(plan.files.stdout, os.O_WRONLY | os.O_CLOEXEC)
     err = os.open(plan.files.stderr, os.O_WRONLY | os.O_CLOEXEC)
-    _store_exit(plan.files, _run_script(plan, out, err))
+    _store_exit(plan.files, plan.run(out, err))
     _await_drained(plan.files)
 
 
