@@ -49,6 +49,11 @@ class JobTrace:
         self._position = position
         self.catching_up = catching_up
 
+    def catch_up(self) -> None:
+        """Go on behind all that is written: what a former supervisor did here came out differently."""
+        if not self.catching_up:
+            self._position = max(self._position, self.raw_log.message_count)
+
     def write(self, data: bytes) -> None:
         """Append bytes of our own, unless a former supervisor has.
 

@@ -13,7 +13,7 @@ from pyrunner.errors import (
     PyrunnerError,
     ScriptFailed,
 )
-from pyrunner.executors.base import ExitKind, ExitStatus, StageEnd, Stop, StopKind
+from pyrunner.executors.base import ExitKind, ExitStatus, StageEnd, StageStopped, Stop, StopKind
 from pyrunner.jobdir.journal import JobResult
 from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.system.durations import format_duration
@@ -29,6 +29,13 @@ class JobStopped(PyrunnerError):
     def __init__(self, stop: Stop) -> None:
         super().__init__(f"job stopped: {stop.kind}")
         self.stop = stop
+
+
+def not_started(error: PyrunnerError) -> StageEnd:
+    """Return the end of a stage that the executor could not start, or was stopped before it had."""
+    stop = error.stop if isinstance(error, StageStopped) else None
+    reason = error.failure_reason if isinstance(error, BuildError) else ""
+    return StageEnd(ExitStatus(ExitKind.NOT_STARTED, text=str(error), reason=reason), stop, ResourceUsage())
 
 
 class StageFailed(PyrunnerError):
@@ -48,7 +55,7 @@ def end_from_json(value: dict[str, Any]) -> StageEnd:
     """Return a stage's end as it was journaled."""
     status, stop = value["status"], value["stop"]
     return StageEnd(
-        ExitStatus(ExitKind(status["kind"]), status["code"], status["text"]),
+        ExitStatus(ExitKind(status["kind"]), status["code"], status["text"], status.get("reason", "")),
         stop_from_json(stop) if stop else None,
         ResourceUsage.from_dict(value["usage"]),
     )
@@ -74,7 +81,7 @@ def script_error(status: ExitStatus, text: str) -> PyrunnerError | None:
     if status.kind in (ExitKind.EXITED, ExitKind.SIGNALED):
         code = status.code if status.kind is ExitKind.EXITED else -1
         return ScriptFailed(text, FailureReason.SCRIPT_FAILURE, code)
-    return StageFailed(text)
+    return BuildError(text, status.reason) if status.reason else StageFailed(text)
 
 
 def stopped_error(stop: Stop, timeout: float) -> BuildError:

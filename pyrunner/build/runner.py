@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from pyrunner.build.context import BuildContext
 from pyrunner.build.header import header_lines, policy_lines
@@ -24,10 +24,11 @@ from pyrunner.build.outcome import (
     status_word,
     stopped_error,
 )
+from pyrunner.build.report import JobReport, Pause
 from pyrunner.build.stagerunner import StageOutcome, StageRunner
 from pyrunner.build.timeouts import script_timeouts
 from pyrunner.errors import BuildError, JobCanceled, JobTimeout, PyrunnerError
-from pyrunner.executors.base import Executor, StageLimits, StopKind
+from pyrunner.executors.base import Executor, StageLimits, StageStopped, StopKind
 from pyrunner.protocol.states import FailureReason
 from pyrunner.system.durations import format_duration
 from pyrunner.trace import lines
@@ -37,20 +38,13 @@ PREPARE_TRIES: Final = 3
 PREPARE_PAUSE: Final = 3.0
 
 
-class Pause(Protocol):
-    """Waits while the supervisor's other duties go on."""
-
-    def __call__(self, seconds: float, limits: StageLimits) -> None:
-        """Wait; ends early when ``limits`` or an order stop the job."""
-
-
 class BuildRunner:
     """Runs one job from its header to its last stage."""
 
     def __init__(
         self,
         context: BuildContext,
-        make_executor: Callable[[], Executor],
+        make_executor: Callable[[JobReport], Executor],
         stages: StageRunner,
         pause: Pause,
         refusal: BuildError | None = None,
@@ -139,12 +133,8 @@ class BuildRunner:
                 self._check_preparation(limits, f"prepare_executor.{attempt}")
                 if self.refusal is not None:
                     raise self.refusal
-                executor = self.make_executor()
-                failure, texts = self._try_to_prepare(executor, f"prepare.{attempt}")
+                failure = self._try_to_prepare(attempt, limits)
                 if failure is None:
-                    for text in texts:
-                        self.trace.plain(text)
-                    self.stages.executor = executor
                     return
                 self._check_preparation(limits, f"prepare_executor.{attempt}.failed")
                 self.trace.error(f"Preparation failed: {failure}")
@@ -155,25 +145,38 @@ class BuildRunner:
             if failure is not None:
                 raise failure
 
-    def _try_to_prepare(self, executor: Executor, key: str) -> tuple[PyrunnerError | None, list[str]]:
-        """Prepare an executor, with the lines and failures that a former supervisor journaled.
-
-        An executor is prepared again when the walk is repeated; a try that failed is not.
-        """
-        steps = self.stages.journal.record.steps
-        if key in steps and steps[key]["error"]:
-            return PyrunnerError(steps[key]["error"]), []
+    def _try_to_prepare(self, attempt: int, limits: StageLimits) -> PyrunnerError | None:
+        """Prepare an executor; a failure that a former supervisor journaled is not tried again."""
+        key = f"prepare.{attempt}"
+        report = JobReport(self.trace, self.stages.journal, self.stages.watch, self.pause, key)
+        report.limits = limits
+        ended = self.stages.journal.record.steps.get(key)
+        if ended is not None and ended["error"]:
+            self.trace.resume_at(ended["position"], self.trace.catching_up)
+            return PyrunnerError(ended["error"])
+        executor = self.make_executor(report)
         try:
-            texts = executor.prepare()
+            executor.prepare()
+        except StageStopped as stopped:
+            executor.cleanup()
+            self._check_limit(StageOutcome(stop=stopped.stop), PREPARE, self.context.runner.prepare_timeout)
+            raise JobStopped(stopped.stop) from None
         except BuildError:
             executor.cleanup()
             raise
         except PyrunnerError as error:
             executor.cleanup()
-            text = str(error)
-            self.stages.once(key, lambda: {"error": text, "texts": []})
-            return error, []
-        return None, list(self.stages.once(key, lambda: {"error": "", "texts": texts})["texts"])
+            self._prepared(key, str(error))
+            return error
+        self._prepared(key, "")
+        self.stages.use(executor, report)
+        return None
+
+    def _prepared(self, key: str, error: str) -> None:
+        journal = self.stages.journal
+        if key not in journal.record.steps:
+            journal.end(key, {"error": error, "position": self.trace.position}, durable=False)
+        self.trace.resume_at(journal.record.steps[key]["position"], self.trace.catching_up)
 
     def _check_preparation(self, limits: StageLimits, occasion: str) -> None:
         """Raise what has ended the preparation: then it is neither reported nor tried again (1.3)."""

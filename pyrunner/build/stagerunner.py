@@ -14,12 +14,14 @@ from pyrunner.build.outcome import (
     JobStopped,
     end_from_json,
     end_to_json,
+    not_started,
     script_error,
     stop_from_json,
     stop_to_json,
 )
+from pyrunner.build.report import JobReport
 from pyrunner.build.scripts import stage_script, stage_title
-from pyrunner.errors import PyrunnerError
+from pyrunner.errors import DiskFull, PyrunnerError
 from pyrunner.executors.base import (
     Executor,
     ExitKind,
@@ -60,6 +62,9 @@ class StageOutcome:
         return self.error is None and self.stop is None
 
 
+Announce = Callable[[dict[str, Any]], None]
+
+
 class StageRunner:
     """Runs stages through the executor; a restarted supervisor gets recorded results back."""
 
@@ -72,6 +77,7 @@ class StageRunner:
     ) -> None:
         self.context = context
         self._executor: Executor | None = None
+        self._report: JobReport | None = None
         self.journal = journal
         self.trace = trace
         self.watch = watch
@@ -92,9 +98,9 @@ class StageRunner:
             raise RuntimeError("no executor is prepared")
         return self._executor
 
-    @executor.setter
-    def executor(self, executor: Executor) -> None:
-        self._executor = executor
+    def use(self, executor: Executor, report: JobReport) -> None:
+        """Run stages through ``executor``, which writes to ``report``."""
+        self._executor, self._report = executor, report
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """Return the journaled value of ``key``, computing it the first time."""
@@ -186,14 +192,15 @@ class StageRunner:
         record = self.journal.record
         if (ended := record.steps.get(key)) is not None:
             self._resume(ended["position"])
-            self.executor.recall(ended["identity"])
+            if ended["identity"] is not None:
+                self.executor.recall(ended["identity"])
             return end_from_json(ended)
         begun = record.begun.get(key)
         if begun is not None:
             self._resume(begun["position"])
         record.stage, record.stage_started_at = request.name, time.time()
         end = self._run_or_attach(request, limits, begun)
-        identity = record.begun[key]["identity"]
+        identity = record.begun.get(key, {}).get("identity")
         value = {**end_to_json(end), "position": self.trace.position, "identity": identity}
         self.journal.end(key, value, durable=not request.workspace)
         return end
@@ -210,14 +217,26 @@ class StageRunner:
             value = {"identity": identity, "boot_id": boot, "position": self.trace.position}
             self.journal.begin(str(request.number), value, durable=not request.workspace)
 
+        if self._report is not None:
+            self._report.limits = limits
         running = self.executor.attach(request, begun["identity"]) if begun is not None else None
         if running is None:
             if begun is not None and begun["boot_id"] != boot and not request.workspace:
                 # A power cut may have taken the sign that the script had begun.
                 return StageEnd(_REBOOTED, None, ResourceUsage())
-            running = self.executor.start(request, announce)
-        end = running.wait(self.watch, limits)
+            end = self._start(request, limits, announce)
+        else:
+            end = running.wait(self.watch, limits)
         if end.status.kind is ExitKind.VANISHED and request.workspace and end.stop is None:
             # Workspace stages can be repeated; a user's script never is (design R3, R5).
-            end = self.executor.start(request, announce).wait(self.watch, limits)
+            end = self._start(request, limits, announce)
         return end
+
+    def _start(self, request: StageRequest, limits: StageLimits, announce: Announce) -> StageEnd:
+        try:
+            running = self.executor.start(request, announce)
+        except DiskFull:
+            raise
+        except PyrunnerError as error:
+            return not_started(error)
+        return running.wait(self.watch, limits)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pyrunner.errors import PyrunnerError
 from pyrunner.system.usage import ResourceUsage
 
 
@@ -60,6 +61,8 @@ class ExitStatus:
     kind: ExitKind
     code: int = 0
     text: str = ""
+    #: Why it was not started, where the coordinator has a word for it; empty: a system failure.
+    reason: str = ""
 
     @property
     def ok(self) -> bool:
@@ -117,6 +120,14 @@ class StageEnd:
     usage: ResourceUsage
 
 
+class StageStopped(PyrunnerError):
+    """What the executor is doing has to end: cancel, timeout or abort; only the build may catch it."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(f"stopped: {stop.kind}")
+        self.stop = stop
+
+
 class Report(Protocol):
     """The executor's voice in the job's trace, its hold on the journal, and its share of the watch.
 
@@ -149,22 +160,28 @@ class Report(Protocol):
     def pause(self, seconds: float) -> None:
         """Wait, at most so long.
 
-        :raises PyrunnerError: what ends the job or this stage: cancel, timeout, abort. Not to be caught.
+        :raises StageStopped: when cancel, timeout or abort have come.
         """
 
 
 class Executor(Protocol):
     """Where the stages of one job run; see the module's docstring for the order of calls."""
 
-    def prepare(self) -> list[str]:
-        """Make ready; returns the texts of the executor's own lines for the trace.
+    def prepare(self) -> None:
+        """Make ready; lines for the trace go to the report that the executor was made with.
+
+        Called again on a fresh object when a supervisor is started again.
 
         :raises BuildError: for a reason the coordinator knows; not tried again.
         :raises PyrunnerError: for any other; tried again.
         """
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
-        """Start a stage; ``announce`` gets its identity (JSON) before the script can run."""
+        """Start a stage; ``announce`` gets its identity (JSON) before the script can run.
+
+        :raises StageStopped: when the stage is stopped before its script could begin.
+        :raises PyrunnerError: when it cannot be started.
+        """
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
         """Take up a stage that a former supervisor started; None when it never began to run."""

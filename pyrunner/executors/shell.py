@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pyrunner.errors import BuildError, PyrunnerError
-from pyrunner.executors.base import ExitKind, ExitStatus, Running, StageRequest
+from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, StageRequest
 from pyrunner.executors.hostdirs import open_host_dirs
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
@@ -35,6 +35,7 @@ class ShellExecutor:
     control: ControlDir
     record: JobRecord
     raw_log: RawLog
+    report: Report
     shell: str
     #: Seconds between SIGTERM and SIGKILL.
     grace: float
@@ -42,7 +43,7 @@ class ShellExecutor:
     reuse_login: bool
     _groups: list[JobCgroup] = field(default_factory=list)
 
-    def prepare(self) -> list[str]:
+    def prepare(self) -> None:
         """Check the shell and open the folders; see the contract."""
         if self.shell not in SHELLS:
             raise BuildError(
@@ -53,7 +54,7 @@ class ShellExecutor:
         if shutil.which(program) is None:
             raise PyrunnerError(f'exec: "{program}": executable file not found in $PATH')
         open_host_dirs(self.record)
-        return [f"Using Shell ({self.shell}) executor..."]
+        self.report.plain(f"Using Shell ({self.shell}) executor...")
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
         """Write the script, announce the identity, start the wrapper; see the contract."""

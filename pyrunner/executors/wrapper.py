@@ -46,10 +46,10 @@ class WrapperWork(Protocol):
         """The stage's files."""
 
     def run(self, out: int, err: int) -> dict[str, Any]:
-        """Run the stage's script with its output on ``out`` and ``err``; returns the content of the exit file.
+        """Run the stage's script with its output on ``out`` and ``err``; returns what the exit file holds.
 
-        Keys: ``exit_code``, or ``signal``, ``error``, ``given_up``, ``vanished``; ``ended_at`` (monotonic) with
-        ``boot_id``; ``usage``; ``leftovers``: processes may still print; others are the executor's own.
+        Keys: ``exit_code``, or ``signal``, ``error``, ``given_up``, ``vanished``; ``ended_at`` (monotonic)
+        with ``boot_id``; ``usage``; ``leftovers``: processes may still print; others are the executor's.
         """
 
 

@@ -13,6 +13,7 @@ from pyrunner.build.jobtrace import JobTrace
 from pyrunner.build.masks import trace_options
 from pyrunner.build.outcome import final_line, result_of
 from pyrunner.build.payload_check import UNSUPPORTED_OPTIONS_EXIT_CODE, payload_error
+from pyrunner.build.report import JobReport
 from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
 from pyrunner.errors import PayloadError, PyrunnerError
@@ -102,8 +103,8 @@ class SupervisedJob:
                 raise self._context_error or PyrunnerError("the job has no context")
             context = self._context
 
-            def make_executor() -> Executor:
-                executors.append(self._shell_executor(context, raw_log))
+            def make_executor(report: JobReport) -> Executor:
+                executors.append(self._shell_executor(context, raw_log, report))
                 return executors[-1]
 
             stages = StageRunner(context, self.journal, trace, watch)
@@ -164,12 +165,13 @@ class SupervisedJob:
         except PayloadError as error:
             return f"the job's payload cannot be read: {error}"
 
-    def _shell_executor(self, context: BuildContext, raw_log: RawLog) -> Executor:
+    def _shell_executor(self, context: BuildContext, raw_log: RawLog, report: JobReport) -> Executor:
         hooks = context.runner.pre_get_sources_script or context.runner.post_get_sources_script
         return ShellExecutor(
             control=self.control,
             record=self.record,
             raw_log=raw_log,
+            report=report,
             shell=context.shell,
             grace=context.runner.tristan.effective_kill_grace,
             reuse_login=not self.record.user and not hooks and not context.job.hooks,

@@ -16,6 +16,7 @@ from typing import Any, Self
 from pyrunner.build.context import BuildContext
 from pyrunner.build.jobtrace import JobTrace
 from pyrunner.build.outcome import result_of
+from pyrunner.build.report import JobReport
 from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
 from pyrunner.errors import BuildError, PyrunnerError
@@ -122,8 +123,8 @@ class World:
                 life.step()
                 self.pauses.append(seconds)
 
-            def make() -> ScriptedExecutor:
-                return ScriptedExecutor(self, life, journal, raw_log)
+            def make(report: JobReport) -> ScriptedExecutor:
+                return ScriptedExecutor(self, life, journal, raw_log, report)
 
             BuildRunner(self.context, make, stages, pause, self.refusal).run()
         except PyrunnerError as error:
@@ -248,8 +249,9 @@ class ScriptedExecutor:
     life: Life
     journal: Journal
     raw_log: RawLog
+    report: JobReport
 
-    def prepare(self) -> list[str]:
+    def prepare(self) -> None:
         """Fail as often as the world says; a try that a kill has undone is not counted."""
         self.life.step()
         self.world.prepared += 1
@@ -257,7 +259,7 @@ class ScriptedExecutor:
         failed = sum(1 for key, one in steps.items() if key.startswith("prepare.") and one["error"])
         if failed < len(self.world.preparations):
             raise self.world.preparations[failed]
-        return ["Using a scripted executor..."]
+        self.report.plain("Using a scripted executor...")
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> ScriptedStage:
         """Announce, then start."""
