@@ -35,7 +35,7 @@ def find_places(
     project = posixpath.join(record.source, project_folder(job) + suffix)
     if settings.git_clone_path:
         project = _custom(settings.git_clone_path, record.source, runner, traits)
-    return JobPlaces(record.source, project, record.cache + suffix)
+    return JobPlaces(record.source, project, (traits.archives_dir or record.cache) + suffix)
 
 
 def project_folder(job: Job) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pyrunner.build import transfers
+from pyrunner.build import artifact_scripts, cache_scripts
 from pyrunner.build.context import BuildContext
 from pyrunner.build.exports import new_writer
 from pyrunner.build.git_cleanup import write_clear_worktree
+from pyrunner.build.remote_handover import find_remote_cache
 from pyrunner.build.sources import write_get_sources
 from pyrunner.build.user_scripts import (
     after_script_commands,
@@ -60,10 +61,9 @@ def stage_script(context: BuildContext, stage: str, job_status: str = RUNNING) -
         if not after_script_commands(context):
             return None
         write_after_script(writer, context, variables)
-    elif (sentences := _TRANSFERS.get(stage)) is not None:
-        if not (found := sentences(context)):
+    elif (transfer := _TRANSFERS.get(stage)) is not None:
+        if not transfer(writer, context, variables):
             return None
-        transfers.write_unavailable(writer, context, variables, found)
     elif (step := find_step(context, stage)) is not None:
         write_step(writer, context, step, variables)
     else:
@@ -78,41 +78,48 @@ _FIXED: Final[dict[str, Callable[[BashWriter, BuildContext], None]]] = {
 }
 
 
-def _restored(context: BuildContext) -> list[str]:
-    caches = transfers.caches_to_restore(context)
-    return [f"Restoring cache {transfers.cache_key(context, one)}" for one in caches]
+_Transfer = Callable[[BashWriter, BuildContext, VariableSet], bool]
 
 
-def _archived(success: bool) -> Callable[[BuildContext], list[str]]:
-    def sentences(context: BuildContext) -> list[str]:
-        caches = transfers.caches_to_archive(context, success)
-        return [f"Saving cache {transfers.cache_key(context, one)}" for one in caches]
-
-    return sentences
-
-
-def _downloaded(context: BuildContext) -> list[str]:
-    dependencies = transfers.artifacts_to_download(context)
-    return [f"Downloading artifacts for {one.name} ({one.id})" for one in dependencies]
+def _restore_cache(writer: BashWriter, context: BuildContext, variables: VariableSet) -> bool:
+    caches = cache_scripts.caches_to_restore(context)
+    if caches:
+        cache_scripts.write_restore(writer, context, variables, caches, find_remote_cache(context))
+    return bool(caches)
 
 
-def _uploaded(success: bool) -> Callable[[BuildContext], list[str]]:
-    def sentences(context: BuildContext) -> list[str]:
-        artifacts = transfers.artifacts_to_upload(context, success)
-        return [f"Uploading artifacts{_named(context.variables, one.name)}" for one in artifacts]
+def _archive_cache(success: bool) -> _Transfer:
+    def write(writer: BashWriter, context: BuildContext, variables: VariableSet) -> bool:
+        caches = cache_scripts.caches_to_archive(context, success)
+        if caches:
+            cache_scripts.write_archive(writer, context, variables, caches, find_remote_cache(context))
+        return bool(caches)
 
-    return sentences
-
-
-def _named(variables: VariableSet, name: str | None) -> str:
-    return f" {variables.expand_value(name)}" if name else ""
+    return write
 
 
-_TRANSFERS: Final[dict[str, Callable[[BuildContext], list[str]]]] = {
-    "restore_cache": _restored,
-    "download_artifacts": _downloaded,
-    "archive_cache": _archived(True),
-    "archive_cache_on_failure": _archived(False),
-    "upload_artifacts_on_success": _uploaded(True),
-    "upload_artifacts_on_failure": _uploaded(False),
+def _download_artifacts(writer: BashWriter, context: BuildContext, variables: VariableSet) -> bool:
+    dependencies = artifact_scripts.artifacts_to_download(context)
+    if dependencies:
+        artifact_scripts.write_downloads(writer, context, variables, dependencies)
+    return bool(dependencies)
+
+
+def _upload_artifacts(success: bool) -> _Transfer:
+    def write(writer: BashWriter, context: BuildContext, variables: VariableSet) -> bool:
+        artifacts = artifact_scripts.artifacts_to_upload(context, success)
+        if artifacts:
+            artifact_scripts.write_uploads(writer, context, variables, artifacts)
+        return bool(artifacts)
+
+    return write
+
+
+_TRANSFERS: Final[dict[str, _Transfer]] = {
+    "restore_cache": _restore_cache,
+    "download_artifacts": _download_artifacts,
+    "archive_cache": _archive_cache(True),
+    "archive_cache_on_failure": _archive_cache(False),
+    "upload_artifacts_on_success": _upload_artifacts(True),
+    "upload_artifacts_on_failure": _upload_artifacts(False),
 }

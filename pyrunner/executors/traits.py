@@ -26,6 +26,10 @@ class ExecutorTraits:
     shows_host_name: bool
     #: The shell where config names none.
     default_shell: str = "bash"
+    #: The words that call the helper in the workspace environment; empty: this interpreter on this host.
+    helper_command: tuple[str, ...] = ()
+    #: Folder of the project's cache archives as the workspace environment sees it; empty: the host's own.
+    archives_dir: str = ""
 
 
 SHELL_TRAITS: Final = ExecutorTraits(

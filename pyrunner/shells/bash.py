@@ -81,9 +81,10 @@ class BashWriter:
         self.line(f"{self._command(('echo', text))} | {self._command(words)} || true")
 
     def _command(self, words: tuple[Word, ...]) -> str:
-        return " ".join(self._word(one) for one in words)
+        return " ".join(self.word(one) for one in words)
 
-    def _word(self, word: Word) -> str:
+    def word(self, word: Word) -> str:
+        """Return ``word`` quoted as this script does."""
         return quote_word(word, self._quote)
 
     def _check(self) -> None:
@@ -132,7 +133,7 @@ class BashWriter:
         if not variable.file:
             self.export(variable.key, variable.value)
             return
-        path = self._word(self.temporary_file(variable.key))
+        path = self.word(self.temporary_file(variable.key))
         self._make_temporary_dir()
         self.line(f"printf '%s' {self._quote(variable.value)} > {path}")
         self.line(f"export {self._quote(variable.key)}={path}")
@@ -141,18 +142,18 @@ class BashWriter:
         """Export ``key``; a relative path into the temp dir is made absolute."""
         if isinstance(value, str) and value.startswith(self._temporary_dir):
             value = self.absolute(value)
-        self.line(f"export {self._quote(key)}={self._word(value)}")
+        self.line(f"export {self._quote(key)}={self.word(value)}")
 
     def source_environment(self, file: Word) -> None:
         """Export each line of ``file`` as it stands; nothing in it is evaluated."""
-        path = self._word(file)
+        path = self.word(file)
         self._make_temporary_dir()
         self.line(f": >> {path}")
         self.line(f'while read -r line; do export "$line"; done < {path}')
 
     def _make_temporary_dir(self) -> None:
         # A test costs nothing, a process a millisecond: a job's scripts ask this a dozen times.
-        folder = self._word(self._temporary_dir)
+        folder = self.word(self._temporary_dir)
         self.line(f"[ -d {folder} ] || mkdir -p {folder}")
 
     # ---- conditions
@@ -160,19 +161,19 @@ class BashWriter:
     @contextmanager
     def if_directory(self, path: Word) -> Iterator[None]:
         """Run what is written inside only when ``path`` is a folder."""
-        with self._if(f"[ -d {self._word(path)} ]"):
+        with self._if(f"[ -d {self.word(path)} ]"):
             yield
 
     @contextmanager
     def if_file(self, path: Word) -> Iterator[None]:
         """Run what is written inside only when ``path`` exists."""
-        with self._if(f"[ -e {self._word(path)} ]"):
+        with self._if(f"[ -e {self.word(path)} ]"):
             yield
 
     @contextmanager
     def if_readable(self, path: Word) -> Iterator[None]:
         """Run what is written inside only when ``path`` can be read."""
-        with self._if(f"[ -r {self._word(path)} ]"):
+        with self._if(f"[ -r {self.word(path)} ]"):
             yield
 
     @contextmanager
@@ -227,25 +228,25 @@ class BashWriter:
 
     def append_lines(self, path: Word, *lines: str) -> None:
         """Append lines to a file without starting a process."""
-        self.line(f"printf '%s\\n' {self._command(lines)} >> {self._word(path)}")
+        self.line(f"printf '%s\\n' {self._command(lines)} >> {self.word(path)}")
         self._check()
 
     def remove_file(self, path: Word) -> None:
         """Remove a file that may be missing, a dangling link included; nothing is started when it is."""
-        word = self._word(path)
+        word = self.word(path)
         with self._if(f"[ -e {word} ] || [ -L {word} ]"):
             self.command("rm", "-f", path)
 
     def remove_files_below(self, folder: str, pattern: str) -> None:
         """Remove every file below ``folder`` whose name matches."""
         with self.if_directory(folder):
-            words = f"{self._word(folder)} -name {self._quote(pattern)}"
+            words = f"{self.word(folder)} -name {self._quote(pattern)}"
             self.line(f'{_FIND} {words} -type f -exec rm -f {{}} "${{et}}"')
 
     def remove_directories_below(self, folder: str, pattern: str) -> None:
         """Remove every folder below ``folder`` whose name matches."""
         with self.if_directory(folder):
-            words = f"{self._word(folder)} -name {self._quote(pattern)}"
+            words = f"{self.word(folder)} -name {self._quote(pattern)}"
             self.line(f'{_FIND} {words} -type d -depth -exec rm -rf -- {{}} "${{et}}"')
 
     # ---- the user's commands

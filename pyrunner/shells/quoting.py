@@ -44,8 +44,19 @@ class Expanded:
         return f"{self.prefix}${self.name}{self.rest}"
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A variable of one command, ``KEY=value`` in front of it: never on a command line that others can read.
+
+    :param key: of ours: a name that a shell takes.
+    """
+
+    key: str
+    value: str
+
+
 #: A word of a command: text to be taken as it is, or with one variable in it.
-Word = str | Expanded
+Word = str | Expanded | Assignment
 
 
 def quote_ansi_c(text: str) -> str:
@@ -77,6 +88,8 @@ def quote_word(word: Word, quote: Quote) -> str:
     """Return a word of a command; the variable of an :class:`Expanded` one is replaced by the shell."""
     if isinstance(word, str):
         return quote(word)
+    if isinstance(word, Assignment):
+        return f"{word.key}={quote(word.value)}"
     return f'"{word.prefix.translate(_POSIX)}${{{word.name}}}{word.rest.translate(_POSIX)}"'
 
 
