@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.coordinator import clean_environment, coordinator, git_repository
+from tests.support.docker import docker_available, docker_lab
 
-__all__ = ["clean_environment", "coordinator", "git_repository"]
+__all__ = ["clean_environment", "coordinator", "docker_available", "docker_lab", "git_repository"]
 
 
 @pytest.fixture(autouse=True)
