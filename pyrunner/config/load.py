@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyrunner.config import checks, notices
+from pyrunner.config import checks, docker_checks, notices
 from pyrunner.config.convert import Converter, WrongValueError, match_key
 from pyrunner.config.convert import Path as KeyPath
 from pyrunner.config.environment import expand
-from pyrunner.config.model import Config, RunnerConfig, UnknownKey
+from pyrunner.config.model import Config, Notice, RunnerConfig, UnknownKey
 from pyrunner.config.scanner import Layout, scan
 from pyrunner.config.syntax import decode_text, parse_toml
 from pyrunner.errors import ConfigError
@@ -68,7 +68,15 @@ def parse_config(
         runners=[_complete(runner, config, environ) for runner in config.runners],
         unknown_keys=[UnknownKey(dotted(at), place(at)[0]) for at in converter.unknown],
     )
-    return replace(config, notices=list(notices.notices(config)))
+    told = [_told(config, at, str(fail(at, text))) for at, text in docker_checks.findings(config)]
+    return replace(config, notices=[*notices.notices(config), *told])
+
+
+def _told(config: Config, at: KeyPath, text: str) -> Notice:
+    """Return the warning about a value of an entry that its jobs will fail with."""
+    runner = config.runners[int(at[1])]
+    fields = {"runner": runner.short_token, "runner_name": runner.name}
+    return Notice("warning", f"{text}; jobs that need it will fail", runner, fields, run_only=True)
 
 
 def _complete(runner: RunnerConfig, config: Config, environ: Mapping[str, str]) -> RunnerConfig:
