@@ -14,6 +14,7 @@ import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,13 +90,13 @@ class DockerLab:
         """Remove all that has the lab's label."""
         chosen = {"label": f"{LABEL}={self.mark}"}
         for one in self.api.containers(all=True, filters=chosen):
-            _unless_gone(lambda one=one: self.api.remove_container(one["Id"], force=True, v=True))
+            _unless_gone(partial(self.api.remove_container, one["Id"], force=True, v=True))
         for one in self.api.networks(filters=chosen):
-            _unless_gone(lambda one=one: self.api.remove_network(one["Id"]))
+            _unless_gone(partial(self.api.remove_network, one["Id"]))
         for one in self.api.volumes(filters=chosen).get("Volumes") or []:
-            _unless_gone(lambda one=one: self.api.remove_volume(one["Name"], force=True))
+            _unless_gone(partial(self.api.remove_volume, one["Name"], force=True))
         for name in self._images:
-            _unless_gone(lambda name=name: self.api.remove_image(name, force=True))
+            _unless_gone(partial(self.api.remove_image, name, force=True))
         self.api.close()
 
 
