@@ -65,11 +65,13 @@ class CacheKeys:
         """
         raw = self._variables.expand_value(key) if key else self._default()
         shown = raw if self._hashed else sanitised(raw)
+        # What ``accept`` has to say comes first.
+        accepted = accept is None or accept(shown)
         if raw and not shown:
             self._warn(f"cache key {quoted(raw)} could not be sanitized")
         elif shown != raw:
             self._warn(f"cache key {quoted(raw)} sanitized to {quoted(shown)}")
-        if accept is not None and not accept(shown):
+        if not accepted:
             return None
         if not shown:
             raise UnusableKey("empty cache key")

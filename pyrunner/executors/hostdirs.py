@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +31,7 @@ def open_host_dirs(record: JobRecord) -> None:
     """
     source, business = Path(record.source), Path(record.business)
     make_private(source)
+    user = _owner(record.user) if record.user else None
     try:
         current = source.parent
         while current != business.parent:
@@ -36,11 +40,42 @@ def open_host_dirs(record: JobRecord) -> None:
             current = current.parent
         _open(business.parent)
         source.chmod(0o755)
-        if record.user:
-            owner = _owner(record.user)
-            os.chown(source, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+        if user is not None:
+            os.chown(source, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        if record.cache:
+            _open_caches(Path(record.cache), business, user)
     except OSError as error:
         raise JobDirError(f"cannot open {error.filename}: {error.strerror}") from error
+
+
+def _open_caches(folder: Path, business: Path, user: pwd.struct_passwd | None) -> None:
+    """Make the folder of the project's cache archives the job user's own, private to him.
+
+    One that belongs to somebody else (``--user`` has changed) is begun anew: a job of ours must not write
+    through what another user may have planted in it, nor can we give that to anybody.
+    """
+    make_private(folder.parent)
+    if user is not None:
+        current = folder.parent
+        while current != business:
+            _open(current)
+            current = current.parent
+    owner, group = (os.geteuid(), -1) if user is None else (user.pw_uid, user.pw_gid)
+    # The second is that of jobs with GIT_STRATEGY=empty (2.1).
+    for one in (folder, folder.with_name(f"{folder.name}-empty")):
+        if one.is_symlink() or (one.exists() and one.lstat().st_uid != owner):
+            _remove(one)
+        make_private(one)
+        if user is not None:
+            os.chown(one, owner, group, follow_symlinks=False)
+
+
+def _remove(folder: Path) -> None:
+    """Take a folder of another user's away at once, then remove it as far as that goes."""
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    folder.rename(aside)
+    with suppress(RecursionError):
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _open(folder: Path) -> None:

@@ -119,6 +119,13 @@ class UploadResult:
     text: str
     correlation_id: str = ""
 
+    @property
+    def reason(self) -> str:
+        """What gitlab-runner says of a run that failed; an answer's own text stands in the line before."""
+        if self.state is not UploadState.FAILED:
+            return self.state.value
+        return self.text if self.status < 0 else "upload failed with no response from coordinator"
+
 
 def upload_artifacts(
     transport: Transport,
@@ -148,7 +155,9 @@ def upload_artifacts(
             return result
         if run >= (RUNS_WHEN_UNAVAILABLE if unavailable else RUNS):
             return result
-        _log.warning("Retrying...", extra={"fields": {"error": result.text}})
+        _log.warning(
+            "Retrying...", extra={"fields": {"context": "artifacts-uploader", "error": result.reason}}
+        )
         sleep(PAUSES[run - 1])
 
 
@@ -196,8 +205,7 @@ def _upload_once(
     level = {UploadState.SUCCEEDED: logging.INFO, UploadState.FAILED: logging.WARNING}.get(
         state, logging.ERROR
     )
-    if state is not UploadState.SUCCEEDED:
-        fields["status"] = reply.status
+    fields["status"] = reply.status
     _log.log(level, "%s %s", file.subject, text, extra={"fields": fields})
     return UploadResult(state, reply.status, text, reply.correlation_id)
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 #: Runs of a download, a second apart (6.2).
 RUNS: Final = 3
 PAUSE: Final = 1.0
+#: All that gitlab-runner says of a run that failed; the line before says more.
+INVALID: Final = "invalid argument"
 
 _CHUNK: Final = 1024 * 1024
 _SUBJECT: Final = "Downloading artifacts from coordinator..."
@@ -50,6 +52,17 @@ _STATES: Final = {
     403: DownloadState.FORBIDDEN,
     404: DownloadState.NOT_FOUND,
 }
+
+
+class _Way(Enum):
+    """The three requests of 7.3."""
+
+    #: The first of a direct download.
+    PROBE = 1
+    #: The second.
+    DIRECT = 2
+    #: Without the flag, and every retry.
+    PLAIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +118,8 @@ def download_artifacts(
     for _ in range(1, RUNS):
         if result.state is not DownloadState.FAILED:
             break
-        _log.warning("Retrying...", extra={"fields": {"error": result.text}})
         sleep(PAUSE)
+        _log.warning("Retrying...", extra={"fields": {"error": INVALID}})
         result = download.run(direct=False)
     return result
 
@@ -139,57 +152,73 @@ class _Download:
         """Make one run: the plain request, or the two of a direct download."""
         fields = job_log_fields(self._job)
         try:
-            if direct:
-                first = self._request("?direct_download=true", fields, probe=True)
-                if first is not None:
-                    return first
-            second = self._request("?direct_download=true" if direct else "", fields)
-            assert second is not None
-            return second
+            if not direct:
+                return self._request(_Way.PLAIN, fields)
+            if (first := self._probe(fields)) is not None:
+                return first
+            # The lines about the second request keep the identity of the first.
+            return self._request(_Way.DIRECT, fields)
         except RequestCanceled:
             raise
         except CoordinatorError as error:
             text = str(error)
-            fields["correlation_id"] = error.correlation_id
-            _log.error("%s error", _SUBJECT, extra={"fields": {**fields, "error": text}})
+            if direct:
+                _log.error("%s error", _SUBJECT, extra={"fields": {**fields, "error": text}})
+            else:
+                fields["correlation_id"] = error.correlation_id
+                _log.error("%s error %s", _SUBJECT, text, extra={"fields": fields})
             return DownloadResult(DownloadState.FAILED, error.status, text, error.correlation_id)
 
-    def _request(self, query: str, fields: dict[str, Any], probe: bool = False) -> DownloadResult | None:
-        """Make one request; None when a probe was redirected and the API is to be asked again.
+    def _probe(self, fields: dict[str, Any]) -> DownloadResult | None:
+        """Ask where the archive is; None when it is elsewhere and the API is to be asked again (7.3, 1)."""
+        with self._transport.stream(self._call(_Way.PROBE), self._stop) as answer:
+            fields |= {"correlation_id": answer.correlation_id, "status": answer.status}
+            if answer.status in (302, 307):
+                self._announce(answer.response.headers.get("Location", ""), fields)
+                return None
+            return self._taken(answer, fields, _Way.PROBE)
 
-        :param probe: follow no redirect and make no inner retry (7.3, step 1).
-        """
-        call = Call(
+    def _request(self, way: _Way, fields: dict[str, Any]) -> DownloadResult:
+        with self._transport.stream(self._call(way), self._stop) as answer:
+            if way is _Way.PLAIN:
+                place = urlsplit(answer.response.url or "").netloc.rpartition("@")[2]
+                fields |= {"correlation_id": answer.correlation_id, "status": answer.status, "host": place}
+            return self._taken(answer, fields, way)
+
+    def _call(self, way: _Way) -> Call:
+        """Return the request; a probe follows no redirect and makes no inner retry (7.3, 1)."""
+        query = "" if way is _Way.PLAIN else "?direct_download=true"
+        return Call(
             "GET",
             f"jobs/{self._job.id}/artifacts{query}",
             {JOB_TOKEN: self._job.token},
-            follow_redirects=not probe,
-            retry=not probe,
+            follow_redirects=way is not _Way.PROBE,
+            retry=way is not _Way.PROBE,
             read_timeout=self._limits.response_header_timeout,
             total_timeout=self._limits.timeout,
         )
-        with self._transport.stream(call, self._stop) as answer:
-            fields["correlation_id"] = answer.correlation_id
-            if answer.status == 200:
-                size = self._store(answer)
-                _log.info("%s ok", _SUBJECT, extra={"fields": fields})
-                return DownloadResult(DownloadState.SUCCEEDED, 200, "200 OK", answer.correlation_id, size)
-            location = answer.response.headers.get("Location", "")
-            if probe and answer.status in (302, 307):
-                self._announce(location, fields)
-                return None
-            return self._refused(answer.read(), fields)
+
+    def _taken(self, answer: Answer, fields: dict[str, Any], way: _Way) -> DownloadResult:
+        if answer.status != 200:
+            return self._refused(answer.read(), fields, way)
+        size = self._store(answer)
+        _log.info("%s ok", _SUBJECT, extra={"fields": fields})
+        return DownloadResult(DownloadState.SUCCEEDED, 200, "200 OK", answer.correlation_id, size)
 
     def _announce(self, location: str, fields: dict[str, Any]) -> None:
         place = urlsplit(location).netloc.rpartition("@")[2]
         if place:
             _log.info("Direct download from %s", place, extra={"fields": fields})
 
-    def _refused(self, reply: Reply, fields: dict[str, Any]) -> DownloadResult:
+    def _refused(self, reply: Reply, fields: dict[str, Any], way: _Way) -> DownloadResult:
         state = _STATES.get(reply.status, DownloadState.FAILED)
         text = status_text(reply, xml=True) if state is DownloadState.FORBIDDEN else reply.status_line
+        if state in (DownloadState.FORBIDDEN, DownloadState.UNAUTHORIZED) or (
+            state is DownloadState.FAILED and way is _Way.PLAIN
+        ):
+            fields = {**fields, "status": text}
         level = logging.WARNING if state is DownloadState.FAILED else logging.ERROR
-        _log.log(level, "%s %s", _SUBJECT, state, extra={"fields": {**fields, "status": text}})
+        _log.log(level, "%s %s", _SUBJECT, state, extra={"fields": fields})
         return DownloadResult(state, reply.status, text, reply.correlation_id)
 
     def _store(self, answer: Answer) -> int:

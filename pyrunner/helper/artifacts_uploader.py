@@ -74,10 +74,8 @@ def _upload(options: Namespace, collection: Collection, form: str, name: str) ->
         )
     finally:
         transport.close()
-    if result.state in (UploadState.FORBIDDEN, UploadState.TOO_LARGE, UploadState.SERVICE_UNAVAILABLE):
-        raise PyrunnerError(result.state.value)
     if result.state is not UploadState.SUCCEEDED:
-        raise PyrunnerError(result.text)
+        raise PyrunnerError(result.reason)
 
 
 def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace:

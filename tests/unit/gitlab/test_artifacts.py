@@ -76,7 +76,7 @@ def test_upload_on_the_wire(
     assert part["Content-Type"] == "application/octet-stream"
     assert part.get_payload(decode=True) == b"PKzip"
     assert lines(caplog) == [("INFO", f"{SUBJECT} 201 Created")]
-    expected = {"id": 17, "token": "64_jobsec", "correlation_id": "abc"}
+    expected = {"id": 17, "token": "64_jobsec", "correlation_id": "abc", "status": 201}
     assert fields(caplog, f"{SUBJECT} 201 Created") == expected
 
 

@@ -55,7 +55,7 @@ def test_proxied_by_the_coordinator(
     assert (server.requests[0].method, server.requests[0].target) == ("GET", DIRECT)
     assert server.requests[0].headers["JOB-TOKEN"] == JOB.token
     assert lines(caplog) == [("INFO", f"{SUBJECT} ok")]
-    expected = {"id": 9, "token": "64_jobsec", "correlation_id": "abc"}
+    expected = {"id": 9, "token": "64_jobsec", "correlation_id": "abc", "status": 200}
     assert fields(caplog, f"{SUBJECT} ok") == expected
 
 
