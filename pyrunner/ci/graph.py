@@ -1,4 +1,4 @@
-"""Stages, needs and dependencies of all jobs together (gitlab-ci-yml.md 3.2, 3.6, 6.4)."""
+"""Stages, needs, dependencies and stop jobs of all jobs together (gitlab-ci-yml.md 3.2, 3.6, 3.13, 6.4)."""
 
 from __future__ import annotations
 
@@ -6,32 +6,54 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyrunner.ci.tree import NOWHERE, Position
 from pyrunner.errors import PipelineError
 
 #: Jobs that one job can need.
 MAX_NEEDS: Final = 50
+_LONGEST_NAME: Final = 255
+
+
+class Need(NamedTuple):
+    """A job that is needed, by its full name."""
+
+    name: str
+    place: Position = NOWHERE
+    artifacts: bool = True
+    optional: bool = False
+
+
+class StopJob(NamedTuple):
+    """What the ``environment`` of a job says, as far as other jobs are concerned."""
+
+    name: str
+    action: str = "start"
+    on_stop: str = ""
+    place: Position = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One job after the expansion of ``parallel``.
 
-    :param needs: full names with where each was written; None means the order of stages.
-    :param dependencies: likewise; None means the artifacts of all earlier stages.
+    :param needs: None means the order of stages.
+    :param dependencies: full names with where each was written; None means all earlier stages.
     """
 
     name: str
     stage: str
-    needs: tuple[tuple[str, Position], ...] | None = None
+    needs: tuple[Need, ...] | None = None
     dependencies: tuple[tuple[str, Position], ...] | None = None
     position: Position = NOWHERE
     #: Names in ``rules:needs``: they must be jobs, in whatever stage (3.3).
-    rule_needs: tuple[tuple[str, Position], ...] = ()
+    rule_needs: tuple[Need, ...] = ()
     #: Where ``stage`` is written.
     stage_position: Position = NOWHERE
+    #: Jobs whose artifacts hold the configuration of a child pipeline.
+    generators: tuple[tuple[str, Position], ...] = ()
+    environment: StopJob | None = None
 
 
 def check_graph(stages: Sequence[str], jobs: Mapping[str, Node]) -> None:
@@ -39,37 +61,50 @@ def check_graph(stages: Sequence[str], jobs: Mapping[str, Node]) -> None:
 
     :raises PipelineError: for the first mistake, in GitLab's words.
     """
+    _check_dependencies_are_needed(jobs)
+    order = {stage: index for index, stage in enumerate(stages)}
     for job in jobs.values():
-        if job.stage not in stages:
+        if job.stage not in order:
             message = (
                 f"{job.name} job: chosen stage {job.stage} does not exist; "
                 f"available stages are {', '.join(stages)}"
             )
             raise PipelineError(message, *job.stage_position, hint="add the stage to `stages`")
         for name, place in job.dependencies or ():
-            _check_one(stages, jobs, job, name, place, "dependency")
-        _check_needs(stages, jobs, job)
-        for name, place in job.rule_needs:
-            if name not in jobs:
-                raise PipelineError(f"{job.name} job: undefined need: {name}", *place)
-        if job.needs and job.dependencies:
-            needed = {name for name, _ in job.needs}
-            for name, place in job.dependencies:
-                if name not in needed:
-                    raise PipelineError(
-                        f"jobs:{job.name} dependencies the {name} should be part of needs", *place
-                    )
+            _check_one(order, jobs, job, Need(name, place), "dependency")
+        _check_needs(order, jobs, job)
+        for need in job.rule_needs:
+            if need.name not in jobs:
+                raise PipelineError(f"{job.name} job: undefined need: {need.name}", *need.place)
+        for name, place in job.generators:
+            _check_one(order, jobs, job, Need(name, place), "dependency")
+        _check_stop_job(jobs, job)
     _check_circles(jobs)
 
 
-def _check_needs(stages: Sequence[str], jobs: Mapping[str, Node], job: Node) -> None:
+def _check_dependencies_are_needed(jobs: Mapping[str, Node]) -> None:
+    for job in jobs.values():
+        if not (job.needs and job.dependencies):
+            continue
+        needed = {need.name for need in job.needs}
+        missing = [(name, place) for name, place in job.dependencies if name not in needed]
+        if missing:
+            names = ", ".join(name for name, _ in missing)
+            message = f"jobs:{job.name} dependencies the {names} should be part of needs".lower()
+            raise PipelineError(message, *missing[0][1], hint="add the job to `needs`")
+
+
+def _check_needs(order: Mapping[str, int], jobs: Mapping[str, Node], job: Node) -> None:
     seen: set[str] = set()
     twice: list[str] = []
-    for name, place in job.needs or ():
-        _check_one(stages, jobs, job, name, place, "need")
-        if name in seen and name not in twice:
-            twice.append(name)
-        seen.add(name)
+    for need in job.needs or ():
+        if len(need.name) > _LONGEST_NAME:
+            message = f"{job.name} job: need `{need.name}` name is too long"
+            raise PipelineError(f"{message} (maximum is {_LONGEST_NAME} characters)", *need.place)
+        _check_one(order, jobs, job, need, "need")
+        if need.name in seen and need.name not in twice:
+            twice.append(need.name)
+        seen.add(need.name)
     if twice:
         message = f"{job.name} has the following needs duplicated: {', '.join(twice)}."
         raise PipelineError(message, *job.position)
@@ -81,22 +116,40 @@ def _check_needs(stages: Sequence[str], jobs: Mapping[str, Node], job: Node) -> 
         raise PipelineError(message, *job.position)
 
 
-def _check_one(
-    stages: Sequence[str], jobs: Mapping[str, Node], job: Node, name: str, place: Position, kind: str
-) -> None:
-    other = jobs.get(name)
+def _check_one(order: Mapping[str, int], jobs: Mapping[str, Node], job: Node, need: Need, kind: str) -> None:
+    other = jobs.get(need.name)
     if other is None:
+        if need.optional:
+            return
         hint = "the name must be that of a job of this pipeline; hidden jobs are none"
-        raise PipelineError(f"{job.name} job: undefined {kind}: {name}", *place, hint=hint)
-    if other.stage in stages and stages.index(other.stage) > stages.index(job.stage):
-        message = f"{job.name} job: {kind} {name} is not defined in current or prior stages"
-        raise PipelineError(message, *place)
+        raise PipelineError(f"{job.name} job: undefined {kind}: {need.name}", *need.place, hint=hint)
+    if order.get(other.stage, -1) > order[job.stage]:
+        message = f"{job.name} job: {kind} {need.name} is not defined in current or prior stages"
+        raise PipelineError(message, *need.place)
+
+
+def _check_stop_job(jobs: Mapping[str, Node], job: Node) -> None:
+    if job.environment is None or not job.environment.on_stop:
+        return
+    stop = job.environment.on_stop
+    other = jobs.get(stop)
+    if other is None:
+        complaint = "is not defined"
+    elif other.environment is None:
+        complaint = "does not have environment defined"
+    elif other.environment.name != job.environment.name:
+        complaint = "have different environment name"
+    elif other.environment.action != "stop":
+        complaint = "needs to have action stop defined"
+    else:
+        return
+    raise PipelineError(f"{job.name} job: on_stop job {stop} {complaint}", *job.environment.place)
 
 
 def _check_circles(jobs: Mapping[str, Node]) -> None:
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for job in jobs.values():
-        names = [name for name, _ in job.needs or ()]
+        names = [need.name for need in job.needs or () if need.name in jobs]
         if job.name in names:
             message = f"The pipeline has circular dependencies: self-dependency: {job.name}"
             raise PipelineError(message, *job.position)

@@ -16,7 +16,7 @@ MAX_INSTANCES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One of the jobs that a parallel job becomes; ``index`` counts from 1."""
+    """One of the jobs that a parallel job becomes; ``index`` counts from 1 (0: the job is not parallel)."""
 
     name: str
     index: int

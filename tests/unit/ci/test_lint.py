@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pyrunner.ci.duration import seconds
 from pyrunner.ci.extends import resolve_extends, resolve_references
 from pyrunner.ci.files import Folder
-from pyrunner.ci.graph import Node, check_graph
+from pyrunner.ci.graph import Need, Node, check_graph
 from pyrunner.ci.include import IncludeContext, load_configuration
-from pyrunner.ci.lint import graph_of, lint
+from pyrunner.ci.lint import lint
 from pyrunner.ci.matrix import expand_parallel
+from pyrunner.ci.nodes import graph_of
 from pyrunner.ci.source import load_source
 from pyrunner.errors import PipelineError
 
@@ -42,7 +43,7 @@ def test_case(case: Path) -> None:
             assert list(nodes) == list(variant["needs"])
             for name, needs in variant["needs"].items():
                 written = nodes[name].needs
-                assert (None if written is None else [one for one, _ in written]) == needs
+                assert (None if written is None else [one.name for one in written]) == needs
 
 
 @pytest.mark.parametrize(
@@ -89,10 +90,7 @@ NAMES = st.sampled_from("abcdefgh")
 @given(st.dictionaries(NAMES, st.lists(NAMES, unique=True, max_size=4), max_size=8))
 def test_an_accepted_graph_can_be_run(needs: dict[str, list[str]]) -> None:
     """What passes can be put in an order in which every job comes once, after all it needs."""
-    nodes = {
-        name: Node(name, "test", tuple((one, load_source("", "").content.position) for one in wanted))
-        for name, wanted in needs.items()
-    }
+    nodes = {name: Node(name, "test", tuple(Need(one) for one in wanted)) for name, wanted in needs.items()}
     try:
         check_graph(["test"], nodes)
     except PipelineError:

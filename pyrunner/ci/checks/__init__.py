@@ -1,0 +1,1 @@
+"""What GitLab refuses in each keyword, in its own words (gitlab-ci-yml.md 3)."""
