@@ -10,6 +10,7 @@
     ├── JobDirError               a run directory that cannot be made or read
     │   └── DiskFull              a job's output cannot be stored: no room left
     ├── ArchiveError              a cache or artifact archive that cannot be made or is not trusted
+    ├── RemoteCacheError          a remote cache cannot be used: settings, credentials, a library
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
     │   ├── ClientBuildError      no client can be built for this URL (result code -100)
     │   └── RequestCanceled       the call was given up because this process is stopping
@@ -94,6 +95,10 @@ class DiskFull(JobDirError):
 
 class ArchiveError(PyrunnerError):
     """An archive cannot be made, read or trusted; the text names the entry."""
+
+
+class RemoteCacheError(PyrunnerError):
+    """A remote cache cannot be used; the job goes on with the local one."""
 
 
 class CoordinatorError(PyrunnerError):

@@ -1,0 +1,1 @@
+"""Signs operations of remote caches in a process of its own, with the providers' own libraries."""
