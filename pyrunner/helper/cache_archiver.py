@@ -6,20 +6,29 @@ import json
 import logging
 import os
 import tempfile
+import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from pyrunner.errors import ArchiveError, UsageError
+from pyrunner.helper import fingerprint
 from pyrunner.helper.archives import write_archive
 from pyrunner.helper.arguments import Flags
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand_paths
+from pyrunner.helper.fingerprint import FINGERPRINT_FILE, Fingerprint
 from pyrunner.helper.levels import known_level
 
 _log = logging.getLogger(__name__)
 
-METADATA_FILE = "metadata.json"
+METADATA_FILE: Final = "metadata.json"
+
+_TEMPORARY: Final = "archive_"
+#: Seconds.
+_ABANDONED: Final = 24 * 3600
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -37,14 +46,28 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if not collection.files:
         _log.warning("No files to cache.")
         return
-    if not _is_newer(collection, file):
-        if options.alternate_file == options.file:
+    form = options.compression_format.lower()
+    form = form if form in ("tarzstd", "zipzstd") else "zip"
+    now = fingerprint.take(
+        collection.ordered(),
+        collection.files,
+        {
+            "exclude": options.exclude,
+            "format": form,
+            "level": options.compression_level or "default",
+            "path": options.path,
+            "untracked": options.untracked,
+        },
+    )
+    recorded = fingerprint.load(file)
+    if not _is_outdated(file, collection, now, recorded):
+        ours = recorded is not None and not (options.url or options.gocloud_url)
+        if ours or options.alternate_file == options.file:
             _log.info("Archive is up to date!")
             return
         _log.info("Primary cache does not exist remotely, uploading existing archive")
     else:
-        form = options.compression_format.lower()
-        _create(file, collection, form if form in ("tarzstd", "zipzstd") else "zip", options)
+        _create(file, collection, form, options, now)
     _tell_it_stays(options)
 
 
@@ -77,6 +100,8 @@ def _take_over_alternate(file: Path, alternate: str) -> None:
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(alternate).rename(file)
+        with suppress(FileNotFoundError):
+            (Path(alternate).parent / FINGERPRINT_FILE).rename(file.parent / FINGERPRINT_FILE)
     except OSError as error:
         _log.warning(
             "Failed to rename alternate cache file to primary", extra={"fields": {"error": error.strerror}}
@@ -85,35 +110,48 @@ def _take_over_alternate(file: Path, alternate: str) -> None:
     _log.info("Renamed alternate cache file to primary")
 
 
-def _is_newer(collection: Collection, file: Path) -> bool:
-    """Tell whether an archive has to be made: only times count (12, 30)."""
+def _is_outdated(file: Path, collection: Collection, now: Fingerprint, recorded: Fingerprint | None) -> bool:
+    """Tell whether an archive has to be made; for one that is not ours only times count (12, 30)."""
     try:
-        return collection.newest() > file.stat().st_mtime_ns
+        made = file.stat().st_mtime_ns
     except FileNotFoundError:
         return True
     except OSError as error:
         _log.warning("stat %s: %s", file, (error.strerror or "").lower())
         return True
+    if recorded is None:
+        return collection.newest() > made
+    return now.newest > made or not now.matches(recorded)
 
 
-def _create(file: Path, collection: Collection, form: str, options: Namespace) -> None:
+def _create(file: Path, collection: Collection, form: str, options: Namespace, now: Fingerprint) -> None:
     """Make the archive beside its place and move it there: nobody ever sees half of one."""
     level = known_level(options.compression_level)
-    metadata = _metadata(options.metadata)
+    content = _metadata(options.metadata)
     temporary = ""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd, temporary = tempfile.mkstemp(prefix="archive_", dir=file.parent)
+        _remove_leftovers(file.parent)
+        fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=file.parent)
         with os.fdopen(fd, "wb") as out:
             write_archive(form, out.write, collection.ordered(), collection.files, level)
         Path(temporary).replace(file)
         temporary = ""
-        _write_metadata(file.parent, metadata)
+        _write_metadata(file.parent, content)
+        fingerprint.store(file, now)
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what archivers that were killed have left: nobody works on one archive for a day."""
+    for one in folder.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):
+            if time.time() - one.lstat().st_mtime > _ABANDONED:
+                one.unlink()
 
 
 def _metadata(text: str) -> bytes:
