@@ -211,6 +211,11 @@ def _upload_once(
 
 
 def _log_details(answer: Answer, body: bytes, fields: dict[str, Any]) -> None:
-    details = {f"header[{key}]": [value] for key, value in answer.response.headers.items()}
+    details = {f"header[{_canonical(key)}]": [value] for key, value in answer.response.headers.items()}
     start = body[:_PEEK].decode("utf-8", "replace") + ("..." if len(body) > _PEEK else "")
     _log.warning("received response", extra={"fields": {**fields, **details, "body": start}})
+
+
+def _canonical(name: str) -> str:
+    """Return a header's name as Go writes it, whatever the server did."""
+    return "-".join(part.capitalize() for part in name.split("-"))

@@ -13,6 +13,7 @@ from pyrunner.errors import ArchiveError, PyrunnerError, UsageError
 from pyrunner.helper.archives import extract_archive
 from pyrunner.helper.arguments import Flags
 from pyrunner.helper.artifacts import add_job_flags, connect
+from pyrunner.helper.meter import Meter, add_meter_flag
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     add_job_flags(flags)
     flags.switch("direct-download", env="FF_USE_DIRECT_DOWNLOAD", about="Ask object storage itself first")
     flags.text("archiver-staging-dir", env="ARCHIVER_STAGING_DIR", about="Directory to stage archives")
-    flags.accepted("retry", "retry-time", "transfer-meter-frequency")
+    add_meter_flag(flags)
+    flags.accepted("retry", "retry-time")
     options = flags.read(arguments)
     _check(options)
     try:
@@ -60,7 +62,10 @@ def _download(options: Namespace, target: Path) -> None:
 
     transport, job = connect(options)
     try:
-        result = download_artifacts(transport, job, target, direct=options.direct_download)
+        with Meter("Downloading artifacts", options.transfer_meter_frequency) as meter:
+            result = download_artifacts(
+                transport, job, target, direct=options.direct_download, on_bytes=meter.count
+            )
     finally:
         transport.close()
     if result.state in (DownloadState.FORBIDDEN, DownloadState.UNAUTHORIZED):

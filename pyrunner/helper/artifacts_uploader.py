@@ -15,6 +15,7 @@ from pyrunner.helper.artifacts import add_job_flags, connect
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand, expand_paths
 from pyrunner.helper.levels import known_level
+from pyrunner.helper.meter import Meter, add_meter_flag
 from pyrunner.helper.piping import pull
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     collection = Collection(expand_paths(options.exclude, environment))
     collection.collect(expand_paths(options.path, environment), options.untracked)
     if options.generate_artifacts_metadata:
-        _log.warning("Artifact provenance metadata is not available in this version: none is generated")
+        from pyrunner.helper.provenance import write_statement
+
+        collection.add(write_statement(options, base_name(name), collection.ordered(), collection.files))
     if not collection.files:
         _log.error("No files to upload")
         return
@@ -50,10 +53,15 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     _upload(options, collection, form, file_name(name, form))
 
 
+def base_name(name: str) -> str:
+    """Return the last element of a name, ``default`` when there is none."""
+    base = posixpath.basename(name.rstrip("/"))
+    return "default" if base in ("", ".") else base
+
+
 def file_name(name: str, form: str) -> str:
     """Return what the archive is called: the last element of the name, with the format's ending."""
-    base = posixpath.basename(name.rstrip("/"))
-    return ("default" if base in ("", ".") else base) + _ENDINGS[form]
+    return base_name(name) + _ENDINGS[form]
 
 
 def _upload(options: Namespace, collection: Collection, form: str, name: str) -> None:
@@ -63,7 +71,10 @@ def _upload(options: Namespace, collection: Collection, form: str, name: str) ->
     paths = collection.ordered()
 
     def content() -> Iterator[bytes]:
-        return pull(lambda out: write_archive(form, out, paths, collection.files, level))
+        with Meter("Uploading artifacts", options.transfer_meter_frequency) as meter:
+            for piece in pull(lambda out: write_archive(form, out, paths, collection.files, level)):
+                meter.count(len(piece))
+                yield piece
 
     transport, job = connect(options)
     file = ArtifactFile(name, options.artifact_type, options.artifact_format, options.expire_in)
@@ -95,9 +106,16 @@ def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace
     flags.duration("timeout", default="1h0m0s", about="Timeout for the upload operation")
     flags.duration("response-header-timeout", default="10m0s", about="Timeout for response headers")
     flags.switch("ci-debug-trace", env="CI_DEBUG_TRACE", about="enable debug trace logging")
-    flags.switch("generate-artifacts-metadata", about="not available in this version")
-    flags.accepted(
-        "transfer-meter-frequency", "runner-id", "repo-url", "repo-digest", "job-name", "executor-name",
-        "runner-name", "metadata-parameter", "started-at", "ended-at", "schema-version",
-    )  # fmt: skip
+    add_meter_flag(flags)
+    flags.switch("generate-artifacts-metadata", about="Add a provenance statement to the archive")
+    flags.text("runner-id", about="For the statement: id of the runner")
+    flags.text("repo-url", about="For the statement: where the sources are from")
+    flags.text("repo-digest", about="For the statement: commit")
+    flags.text("job-name", about="For the statement: name of the job")
+    flags.text("executor-name", about="For the statement: executor")
+    flags.text("runner-name", about="For the statement: name of the runner")
+    flags.text("started-at", about="For the statement: when the job began, RFC 3339")
+    flags.text("ended-at", about="For the statement: when it ended, RFC 3339")
+    flags.text("schema-version", about="For the statement: version of its predicate")
+    flags.repeated("metadata-parameter", about="For the statement: name of a variable of the job")
     return flags.read(arguments)

@@ -37,6 +37,10 @@ class Collection:
         for rule, count in self._excluded.items():
             _log.info("%s: excluded %d files", rule, count)
 
+    def add(self, path: str) -> None:
+        """Take in one path more, unless it is to be left out."""
+        self._add(path)
+
     def ordered(self) -> list[str]:
         """Return the paths as archives hold them: sorted by their bytes."""
         return sorted(self.files, key=os.fsencode)

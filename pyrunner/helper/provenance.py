@@ -1,0 +1,122 @@
+"""The provenance statement of artifacts: in-toto, with a SLSA predicate (job-execution.md 8.6)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import stat
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pyrunner import COMPATIBLE_VERSION, __version__
+from pyrunner.errors import ArchiveError, UsageError
+from pyrunner.helper.sources import open_source, read_block
+from pyrunner.protocol.runner import go_architecture
+from pyrunner.system.golang import quoted
+
+_log = logging.getLogger(__name__)
+
+#: The only version of the predicate there is.
+SCHEMA_VERSION: Final = "v1"
+
+_STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v0.1"
+_PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
+_BLOCK: Final = 1 << 20
+
+
+def write_statement(
+    options: Namespace, name: str, paths: Sequence[str], files: Mapping[str, os.stat_result]
+) -> str:
+    """Write the statement about ``paths`` into the working directory and return its path.
+
+    A link in its place is replaced, not followed.
+
+    :raises PyrunnerError: when a file cannot be read, the statement not written, or a time is none.
+    """
+    _log.info("Generating artifacts statement")
+    if options.schema_version != SCHEMA_VERSION:
+        _log.warning(
+            "Unknown SLSA provenance version %s, defaulting to %s", options.schema_version, SCHEMA_VERSION
+        )
+    path = f"{name}-metadata.json"
+    content = json.dumps(_statement(options, paths, files), indent=1, ensure_ascii=False)
+    target = Path(path)
+    try:
+        if target.is_symlink():
+            target.unlink()
+        target.write_text(content, encoding="utf-8", errors="replace")
+        target.chmod(0o644)
+    except OSError as error:
+        raise ArchiveError(f"open {path}: {(error.strerror or '').lower()}") from error
+    return path
+
+
+def _statement(
+    options: Namespace, paths: Sequence[str], files: Mapping[str, os.stat_result]
+) -> dict[str, Any]:
+    return {
+        "_type": _STATEMENT_TYPE,
+        "subject": [
+            {"name": one, "digest": {"sha256": _digest(one)}}
+            for one in paths
+            if stat.S_ISREG(files[one].st_mode)
+        ],
+        "predicateType": _PREDICATE_TYPE,
+        "predicate": json.loads(json.dumps(_predicate(options), sort_keys=True)),
+    }
+
+
+def _predicate(options: Namespace) -> dict[str, Any]:
+    version = f"v{COMPATIBLE_VERSION}"
+    parameters = dict.fromkeys(options.metadata_parameter, "")
+    return {
+        "buildDefinition": {
+            "buildType": f"https://gitlab.com/gitlab-org/gitlab-runner/-/blob/{version}/PROVENANCE.md",
+            "externalParameters": {
+                **parameters,
+                "entryPoint": options.job_name,
+                "source": options.repo_url,
+            },
+            "internalParameters": {
+                "architecture": go_architecture(),
+                "executor": options.executor_name,
+                "job": str(options.id),
+                "name": options.runner_name,
+            },
+            "resolvedDependencies": [{"uri": options.repo_url, "digest": {"sha256": options.repo_digest}}],
+        },
+        "runDetails": {
+            "builder": {
+                "id": f"{options.repo_url}/-/runners/{options.runner_id}",
+                "version": {"gitlab-runner": version, "pyrunner": __version__},
+            },
+            "metadata": {
+                "invocationId": str(options.id),
+                "startedOn": _time("started-at", options.started_at),
+                "finishedOn": _time("ended-at", options.ended_at),
+            },
+        },
+    }
+
+
+def _digest(path: str) -> str:
+    digest = hashlib.sha256()
+    if (opened := open_source(path)) is None:
+        raise ArchiveError(f"open {path}: no such file or directory")
+    with opened[0] as file:
+        while block := read_block(file, _BLOCK, path):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _time(flag: str, text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--{flag}: {quoted(text)} is no time: use RFC 3339") from None
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
