@@ -95,7 +95,8 @@ def _check_parents(folder: Path) -> None:
     """Refuse a place where another user could put something else in the folder's stead."""
     trusted = {0, os.geteuid()}
     groups = {0, os.getegid()}
-    for parent in folder.resolve().parents:
+    # A link on the way is laid by whoever can write to the folder that it is in.
+    for parent in {*folder.absolute().parents, *folder.resolve().parents}:
         status = parent.stat()
         writable = status.st_mode & stat.S_IWOTH or (
             status.st_mode & stat.S_IWGRP and status.st_gid not in groups
