@@ -164,6 +164,20 @@ class Report(Protocol):
         """
 
 
+class SideOutput(Protocol):
+    """Output that comes beside the stages, as that of services: whoever waits for a stage moves it, too."""
+
+    @property
+    def fds(self) -> list[int]:
+        """Readable when there is something to move; the numbers stay the same while a stage runs."""
+
+    def drain(self) -> bool:
+        """Move some output into the raw log; True when there may be more.
+
+        :raises DiskFull: when there is no room.
+        """
+
+
 class Executor(Protocol):
     """Where the stages of one job run; see the module's docstring for the order of calls."""
 

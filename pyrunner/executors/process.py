@@ -14,7 +14,16 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from pyrunner.executors.base import ExitKind, ExitStatus, StageEnd, StageLimits, Stop, StopKind, Watch
+from pyrunner.executors.base import (
+    ExitKind,
+    ExitStatus,
+    SideOutput,
+    StageEnd,
+    StageLimits,
+    Stop,
+    StopKind,
+    Watch,
+)
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import WrapperWork, read_exit, spawn_wrapper
 from pyrunner.system.files import create_exclusive
@@ -64,6 +73,8 @@ class DurableProcess:
     tree: ProcessTree
     #: Seconds between SIGTERM and SIGKILL.
     grace: float
+    #: Moved into the raw log as well while the stage runs.
+    beside: SideOutput | None = None
     _out: int = -1
     _err: int = -1
 
@@ -93,7 +104,7 @@ class DurableProcess:
         """Collect the output until the stage has ended; stop it when the watch says so."""
         stopper = _Stopper(self.tree, self.grace)
         poller = select.poll()
-        for fd in (watch.fd, self._out, self._err):
+        for fd in (watch.fd, self._out, self._err, *(self.beside.fds if self.beside else ())):
             if fd >= 0:
                 poller.register(fd, select.POLLIN)
         try:
@@ -118,6 +129,7 @@ class DurableProcess:
         while True:
             poller.poll(timeout * 1000)
             busy = self._drain_turn()
+            busy = (self.beside is not None and self.beside.drain()) or busy
             self.tree.sample()
             stop = watch.check(limits)
             record = read_exit(self.files.exit)

@@ -32,7 +32,7 @@ class PlannedService:
     def warning(self, alias: str) -> str:
         """Return what the trace says of an alias that the service does not get."""
         return (
-            f"Skipping alias {quoted(alias)} for service {quoted(self.definition.name)} "
+            f"Skipping alias {quoted(alias)} for service {quoted(self.definition.image.name)} "
             f"(services[{self.definition.index}]): alias is already in use by another service."
         )
 
@@ -43,7 +43,7 @@ class PlannedService:
         """
         if self.aliases and not self.name.service:
             raise BuildError(
-                f"invalid service image name: {self.definition.name}", FailureReason.CONFIGURATION_ERROR
+                f"invalid service image name: {self.definition.image.name}", FailureReason.CONFIGURATION_ERROR
             )
 
 
@@ -56,7 +56,7 @@ def plan_services(definitions: Iterable[ServiceDefinition]) -> list[PlannedServi
     taken: set[str] = set()
     planned: list[PlannedService] = []
     for definition in definitions:
-        name = parse_service_name(definition.name)
+        name = parse_service_name(definition.image.name)
         own: list[str] = []
         before: list[str] = []
         after: list[str] = []

@@ -13,13 +13,11 @@ from pyrunner.errors import BuildError, EngineError, PyrunnerError
 from pyrunner.executors.base import Report
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.engine import Engine
+from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL
 from pyrunner.executors.docker.service_state import StartedService, addresses_of, ports_of
 from pyrunner.protocol.states import FailureReason
 from pyrunner.system.durations import format_duration
 
-#: Label that names the job, and the one that names the business folder (tristan-layout.md 2).
-JOB_LABEL: Final = "com.pyrunner.job"
-BUSINESS_LABEL: Final = "com.pyrunner.business"
 #: Containers that are started at the same time: a start keeps the engine busy for 100 ms.
 _AT_ONCE: Final = 8
 #: Pauses between two looks at a container that has not begun to run, seconds.

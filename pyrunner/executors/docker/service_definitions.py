@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pyrunner.config.docker import DockerService
@@ -25,19 +25,15 @@ class AllowsImages(Protocol):
 
 @dataclass(frozen=True)
 class ServiceDefinition:
-    """One service as it is asked for; its name and aliases are expanded."""
+    """One service as it is asked for."""
 
     #: Place among all services of the job, from 0.
     index: int
-    name: str
+    #: As the payload or config.toml has it, the name expanded.
+    image: Image
     #: Host names that were asked for.
     aliases: tuple[str, ...] = ()
-    command: list[str] = field(default_factory=list)
-    entrypoint: list[str] = field(default_factory=list)
-    #: As the payload has it; empty: as the image has it.
-    user: str = ""
     platform: str = ""
-    pull_policy: list[str] = field(default_factory=list)
     #: ``KEY=VALUE`` of the service container.
     environment: list[str] = field(default_factory=list)
 
@@ -82,25 +78,14 @@ def _from_payload(service: Image) -> _Asked:
 def _defined(index: int, asked: _Asked, variables: VariableSet) -> ServiceDefinition:
     image = asked.image
     options = image.executor_opts.get("docker")
-    options = options if isinstance(options, dict) else {}
+    platform = options.get("platform") if isinstance(options, dict) else None
     return ServiceDefinition(
         index=index,
-        name=variables.expand_value(image.name),
+        image=replace(image, name=variables.expand_value(image.name)),
         aliases=tuple(variables.expand_value(image.alias).replace(",", " ").split()),
-        command=list(image.command or []),
-        entrypoint=list(image.entrypoint or []),
-        user=variables.expand_value(_text(options.get("user"))),
-        platform=variables.expand_value(_text(options.get("platform"))),
-        pull_policy=list(image.pull_policy),
+        platform=variables.expand_value(platform) if isinstance(platform, str) else "",
         environment=service_environment(variables, asked.variables),
     )
-
-
-def _text(value: object) -> str:
-    """Return an option as text: a user may also come as a number."""
-    if isinstance(value, bool) or value is None:
-        return ""
-    return str(value) if isinstance(value, str | int) else ""
 
 
 def service_environment(job: VariableSet, own: Sequence[Variable] | VariableSet) -> list[str]:
