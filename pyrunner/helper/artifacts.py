@@ -22,6 +22,16 @@ def add_job_flags(flags: Flags) -> None:
     flags.text("tls-key-file", env="CI_SERVER_TLS_KEY_FILE", about="Private key for TLS client auth")
 
 
+def add_meter_flag(flags: Flags) -> None:
+    """Add the flag of all transfers."""
+    flags.duration(
+        "transfer-meter-frequency",
+        default="0s",
+        env="TRANSFER_METER_FREQUENCY",
+        about="If set to more than 0s it enables an interactive transfer meter",
+    )
+
+
 def connect(options: Namespace) -> tuple[Transport, JobCredentials]:
     """Return the transport and who speaks through it; nothing is opened before the first call."""
     # The HTTP client takes longer to import than all the rest: only when there is something to send.

@@ -12,8 +12,8 @@ from pathlib import Path
 from pyrunner.errors import ArchiveError, PyrunnerError, UsageError
 from pyrunner.helper.archives import extract_archive
 from pyrunner.helper.arguments import Flags
-from pyrunner.helper.artifacts import add_job_flags, connect
-from pyrunner.helper.meter import Meter, add_meter_flag
+from pyrunner.helper.artifacts import add_job_flags, add_meter_flag, connect
+from pyrunner.helper.meter import Meter
 
 _log = logging.getLogger(__name__)
 
@@ -62,9 +62,9 @@ def _download(options: Namespace, target: Path) -> None:
 
     transport, job = connect(options)
     try:
-        with Meter("Downloading artifacts", options.transfer_meter_frequency) as meter:
+        with Meter("Downloading artifacts", 0, options.transfer_meter_frequency) as meter:
             result = download_artifacts(
-                transport, job, target, direct=options.direct_download, on_bytes=meter.count
+                transport, job, target, direct=options.direct_download, on_bytes=meter.add
             )
     finally:
         transport.close()

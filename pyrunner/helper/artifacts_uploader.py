@@ -11,11 +11,11 @@ from typing import Final
 from pyrunner.errors import PyrunnerError, UsageError
 from pyrunner.helper.archives import FORMATS, write_archive
 from pyrunner.helper.arguments import Flags
-from pyrunner.helper.artifacts import add_job_flags, connect
+from pyrunner.helper.artifacts import add_job_flags, add_meter_flag, connect
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand, expand_paths
 from pyrunner.helper.levels import known_level
-from pyrunner.helper.meter import Meter, add_meter_flag
+from pyrunner.helper.meter import Meter
 from pyrunner.helper.piping import pull
 
 _log = logging.getLogger(__name__)
@@ -71,9 +71,9 @@ def _upload(options: Namespace, collection: Collection, form: str, name: str) ->
     paths = collection.ordered()
 
     def content() -> Iterator[bytes]:
-        with Meter("Uploading artifacts", options.transfer_meter_frequency) as meter:
+        with Meter("Uploading artifacts", 0, options.transfer_meter_frequency) as meter:
             for piece in pull(lambda out: write_archive(form, out, paths, collection.files, level)):
-                meter.count(len(piece))
+                meter.add(len(piece))
                 yield piece
 
     transport, job = connect(options)

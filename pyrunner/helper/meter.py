@@ -1,93 +1,87 @@
-"""Progress of a transfer in the job's trace, for ``TRANSFER_METER_FREQUENCY`` (job-execution.md 8.3)."""
+"""Progress lines of long transfers: ``TRANSFER_METER_FREQUENCY`` (job-execution.md 5.8)."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from typing import Final, TextIO
+from types import TracebackType
+from typing import Final, Self, TextIO
 
-from pyrunner.helper.arguments import Flags
-
-_PREFIXES: Final = "kMGTPE"
-#: Covers what a longer line before has left.
-_PADDING: Final = " " * 16
+_PREFIXES: Final = "KMGTPE"
+_MOST_OFTEN: Final = 1.0
 
 
 class Meter:
-    """Writes a line about a transfer every few seconds, each over the one before.
+    """Shows how much of a transfer is done, until it is left; counts from any thread.
 
-    :param label: e.g. ``Downloading artifacts``.
-    :param frequency: seconds between lines, at least one; 0: nothing is ever written.
-    :param total: bytes there are to transfer; 0 when nobody knows.
+    :param label: e.g. ``Uploading cache``.
+    :param total: bytes; 0: unknown.
+    :param frequency: seconds between two lines, at least one; 0: nothing is shown.
     """
 
-    def __init__(self, label: str, frequency: float, total: int = 0, out: TextIO | None = None) -> None:
+    def __init__(self, label: str, total: int, frequency: float, out: TextIO | None = None) -> None:
         self._label = label
-        self._frequency = frequency
         self._total = total
-        self._out = sys.stdout if out is None else out
-        self._bytes = 0
-        self._started = 0.0
+        self._frequency = max(frequency, _MOST_OFTEN) if frequency else 0.0
+        self._out = out or sys.stdout
+        self._count = 0
+        self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._show, name="transfer meter", daemon=True)
+        self._started = 0.0
 
-    def __enter__(self) -> Meter:
+    def add(self, count: int) -> None:
+        """Count transferred bytes."""
+        with self._lock:
+            self._count += count
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
         if self._frequency:
-            self._started = time.monotonic()
-            self._thread = threading.Thread(target=self._work, name="meter", daemon=True)
             self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._thread is not None:
-            self._ended.set()
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        if self._frequency:
             self._thread.join()
-            self._thread = None
 
-    def count(self, size: int) -> None:
-        """Take note of ``size`` more bytes."""
-        self._bytes += size
-
-    def _work(self) -> None:
+    def _show(self) -> None:
         while True:
-            self._write("")
-            if self._ended.wait(max(1.0, self._frequency)):
-                self._write("\n")
-                return
+            self._line("")
+            if self._ended.wait(self._frequency):
+                break
+        self._line("\n")
 
-    def _write(self, end: str) -> None:
-        done = self._bytes
-        seconds = max(1e-9, time.monotonic() - self._started)
-        known = f"/{format_bytes(self._total)}" if self._total > 0 else ""
-        rate = _format(int(done / seconds), 1, "B/s")
-        line = f"\r{self._label} {format_bytes(done)}{known} ({rate}){_PADDING}"
-        try:
-            self._out.write(line + end)
-            self._out.flush()
-        except (OSError, ValueError):
-            return  # nobody reads the trace any more: the transfer goes on
+    def _line(self, end: str) -> None:
+        done = self._count
+        total = f"/{format_bytes(self._total)}" if self._total > 0 else ""
+        rate = format_rate(done, time.monotonic() - self._started)
+        self._out.write(f"\r{self._label} {format_bytes(done)}{total} ({rate})                {end}")
+        self._out.flush()
 
 
-def format_bytes(size: int) -> str:
-    """Return a size as gitlab-runner shows it: ``999 B``, ``1.50 kB``."""
-    return _format(size, 2, "B")
+def format_bytes(count: int) -> str:
+    """Return ``count`` as ``1.11 MB``; units are powers of 1000."""
+    value, prefix = _scaled(count)
+    return f"{value:.2f} {prefix}B" if prefix else f"{count} B"
 
 
-def add_meter_flag(flags: Flags) -> None:
-    """Add the flag of all transfers."""
-    flags.duration(
-        "transfer-meter-frequency",
-        default="0s",
-        env="TRANSFER_METER_FREQUENCY",
-        about="If set to more than 0s it enables an interactive transfer meter",
-    )
+def format_rate(count: int, seconds: float) -> str:
+    """Return ``count`` by time as ``1.1 MB/s``."""
+    rate = int(count / max(seconds, 1e-9))
+    value, prefix = _scaled(rate)
+    return f"{value:.1f} {prefix}B/s" if prefix else f"{rate} B/s"
 
 
-def _format(value: int, digits: int, unit: str) -> str:
-    if value < 1000:
-        return f"{value} {unit}"
-    power = 1
-    while value // 1000**power >= 1000 and power < len(_PREFIXES):
+def _scaled(count: int) -> tuple[float, str]:
+    power = 0
+    while count >= 1000 ** (power + 1) and power < len(_PREFIXES):
         power += 1
-    return f"{value / 1000**power:.{digits}f} {_PREFIXES[power - 1]}{unit}"
+    return count / 1000**power, _PREFIXES[power - 1] if power else ""

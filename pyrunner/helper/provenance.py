@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import stat
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,8 +35,6 @@ def write_statement(
 ) -> str:
     """Write the statement about ``paths`` into the working directory and return its path.
 
-    A link in its place is replaced, not followed.
-
     :raises PyrunnerError: when a file cannot be read, the statement not written, or a time is none.
     """
     _log.info("Generating artifacts statement")
@@ -45,13 +44,16 @@ def write_statement(
         )
     path = f"{name}-metadata.json"
     content = json.dumps(_statement(options, paths, files), indent=1, ensure_ascii=False)
-    target = Path(path)
+    temporary = ""
     try:
-        if target.is_symlink():
-            target.unlink()
-        target.write_text(content, encoding="utf-8", errors="replace")
-        target.chmod(0o644)
+        fd, temporary = tempfile.mkstemp(prefix="statement_", dir=".")
+        with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as file:
+            file.write(content)
+            os.fchmod(fd, 0o644)
+        # Takes the place of a link, too.
+        os.replace(temporary, path)
     except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
         raise ArchiveError(f"open {path}: {(error.strerror or '').lower()}") from error
     return path
 
@@ -59,13 +61,10 @@ def write_statement(
 def _statement(
     options: Namespace, paths: Sequence[str], files: Mapping[str, os.stat_result]
 ) -> dict[str, Any]:
+    digests = ((one, _digest(one)) for one in paths if stat.S_ISREG(files[one].st_mode))
     return {
         "_type": _STATEMENT_TYPE,
-        "subject": [
-            {"name": one, "digest": {"sha256": _digest(one)}}
-            for one in paths
-            if stat.S_ISREG(files[one].st_mode)
-        ],
+        "subject": [{"name": one, "digest": {"sha256": digest}} for one, digest in digests if digest],
         "predicateType": _PREDICATE_TYPE,
         "predicate": json.loads(json.dumps(_predicate(options), sort_keys=True)),
     }
@@ -105,9 +104,10 @@ def _predicate(options: Namespace) -> dict[str, Any]:
 
 
 def _digest(path: str) -> str:
+    """Return the SHA-256 of a file; empty for one that has vanished: the archive will not hold it either."""
     digest = hashlib.sha256()
     if (opened := open_source(path)) is None:
-        raise ArchiveError(f"open {path}: no such file or directory")
+        return ""
     with opened[0] as file:
         while block := read_block(file, _BLOCK, path):
             digest.update(block)

@@ -15,7 +15,7 @@ from pyrunner.build.scripts import stage_script
 from pyrunner.jobdir.record import TLSData
 from pyrunner.shells.login_dump import load
 from tests.support.contexts import DOCKER_LIKE, build_context, payload, variable
-from tests.support.scripts import GREEN, RESET, ScriptRunner, green, yellow
+from tests.support.scripts import GREEN, RESET, ScriptRunner, green
 
 pytestmark = pytest.mark.integration
 
@@ -273,26 +273,6 @@ def test_cleanup_removes_file_variables_and_the_runners_files(tmp_path: Path, sc
     result = scripts.stage(context, "cleanup_file_variables")
     assert (result.code, result.out, result.err) == (0, "", "")
     assert os.listdir(temporary) == []
-
-
-def test_stages_that_move_files_say_that_they_cannot(tmp_path: Path, scripts: ScriptRunner) -> None:
-    """One warning an entry, and success."""
-    context = job_context(
-        tmp_path,
-        cache=[{"key": "k-$CI_PROJECT_PATH", "paths": ["a"]}, {"paths": ["b"]}],
-        artifacts=[{"paths": ["a"], "name": "out"}],
-        dependencies=[{"id": 5, "name": "build", "artifacts_file": {"filename": "a.zip"}}],
-    )
-    end = ": not available in this version yet"
-    expected = {
-        "restore_cache": ["Restoring cache k-group/app", "Restoring cache test/main"],
-        "download_artifacts": ["Downloading artifacts for build (5)"],
-        "archive_cache": ["Saving cache k-group/app", "Saving cache test/main"],
-        "upload_artifacts_on_success": ["Uploading artifacts out"],
-    }
-    for stage, sentences in expected.items():
-        result = scripts.stage(context, stage)
-        assert (result.code, result.lines) == (0, [yellow(one + end) for one in sentences])
 
 
 def test_sigterm_ends_a_script_without_showing_its_source(tmp_path: Path, scripts: ScriptRunner) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def test_a_cache_goes_and_comes_back(project: Path, caplog: pytest.LogCaptureFix
     """Saved, then restored where it is missing; beside the archive lies its metadata (7.3)."""
     assert archive() == 0
     assert caplog.messages == ["lib: found 2 matching artifact files and directories", NO_UPLOAD]
-    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "metadata.json"]
+    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "fingerprint.json", "metadata.json"]
     assert Path("../cache/key/metadata.json").read_text() == "{}"
     (project / "lib/one").unlink()
     assert run_command("cache-extractor", ["--file", "../cache/key/cache.zip"], {}) == 0
@@ -46,10 +48,20 @@ def test_a_cache_goes_and_comes_back(project: Path, caplog: pytest.LogCaptureFix
 
 
 def test_an_unchanged_cache_is_not_made_again(project: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """No file newer than the archive: nothing is written (7.3 step 3)."""
+    """The tree is the one the archive was made from, by its fingerprint: nothing is written."""
     archive()
     before = os.stat("../cache/key/cache.zip")
     caplog.clear()
+    assert archive("--alternate-file", "../cache/other/cache.zip") == 0
+    assert caplog.messages[-1] == "Archive is up to date!"
+    assert os.stat("../cache/key/cache.zip").st_ino == before.st_ino
+
+
+def test_somebody_elses_archive_goes_by_times(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a fingerprint gitlab-runner's rule and words hold: no file newer, no archive (7.3 step 3)."""
+    archive()
+    Path("../cache/key/fingerprint.json").unlink()
+    before = os.stat("../cache/key/cache.zip")
     assert archive("--alternate-file", "../cache/key/cache.zip") == 0
     assert caplog.messages[-1] == "Archive is up to date!"
     assert archive() == 0
@@ -62,6 +74,78 @@ def test_an_unchanged_cache_is_not_made_again(project: Path, caplog: pytest.LogC
     os.utime("lib/one", ns=(later, later))
     assert archive() == 0
     assert os.stat("../cache/key/cache.zip").st_ino != before.st_ino
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Path("lib/two").unlink(),
+        lambda: Path("lib/old").touch(),
+        lambda: os.truncate("lib/one", 2),
+        lambda: os.chmod("lib/one", 0o755),
+        lambda: os.utime("lib/one", ns=(5, 5)),
+        lambda: os.rename("lib/other", "lib/link"),
+        lambda: Path("lib/folder").mkdir(),
+    ],
+    ids=["deleted", "added", "size", "mode", "time", "target", "folder"],
+)
+def test_every_change_makes_a_new_archive(project: Path, change: Callable[[], object]) -> None:
+    """Also those that gitlab-runner misses, as nothing is newer than the archive."""
+    Path("lib/two").write_text("two")
+    Path("lib/link").symlink_to("one")
+    Path("lib/other").symlink_to("two")
+    archive()
+    before = os.stat("../cache/key/cache.zip").st_ino
+    change()
+    for one in ("lib", *(f"lib/{name}" for name in os.listdir("lib"))):
+        if os.lstat(one).st_mtime_ns > 10**18 and not os.path.islink(one):
+            os.utime(one, ns=(10**18, 10**18))
+    assert archive() == 0
+    assert os.stat("../cache/key/cache.zip").st_ino != before
+
+
+@pytest.mark.parametrize(
+    ("more", "environment"),
+    [
+        (("--path", "lib/*"), {}),
+        (("--exclude", "nothing"), {}),
+        ((), {"CACHE_COMPRESSION_FORMAT": "zipzstd"}),
+        ((), {"CACHE_COMPRESSION_LEVEL": "fastest"}),
+    ],
+)
+def test_other_options_make_a_new_archive(
+    project: Path, more: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    """What the archive was made with is part of its fingerprint."""
+    archive()
+    before = os.stat("../cache/key/cache.zip").st_ino
+    assert archive(*more, **environment) == 0
+    assert os.stat("../cache/key/cache.zip").st_ino != before
+
+
+@pytest.mark.parametrize("form", ["zip", "zipzstd", "tarzstd"])
+def test_a_restored_tree_is_unchanged(project: Path, caplog: pytest.LogCaptureFixture, form: str) -> None:
+    """Times may have lost their fractions in the archive, and folders have new ones."""
+    Path("lib/link").symlink_to("one")
+    archive(CACHE_COMPRESSION_FORMAT=form)
+    shutil.rmtree("lib")
+    assert run_command("cache-extractor", ["--file", "../cache/key/cache.zip"], {}) == 0
+    Path("lib/temporary").touch()
+    Path("lib/temporary").unlink()
+    assert archive(CACHE_COMPRESSION_FORMAT=form) == 0
+    assert caplog.messages[-1] == "Archive is up to date!"
+
+
+def test_leftovers_of_killed_archivers_go(project: Path) -> None:
+    """After a day; a younger one may be at work."""
+    archive()
+    old, young = Path("../cache/key/archive_old"), Path("../cache/key/archive_young")
+    old.touch()
+    young.touch()
+    os.utime(old, (1, 1))
+    os.truncate("lib/one", 1)
+    assert archive() == 0
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_the_archive_of_the_other_key_is_taken_over(project: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,7 +180,7 @@ def test_a_failed_archive_leaves_the_former_one(project: Path, caplog: pytest.Lo
     assert archive(CACHE_METADATA="no json") == 1
     assert "CACHE_METADATA" in caplog.messages[-1]
     assert Path("../cache/key/cache.zip").read_bytes() == content
-    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "metadata.json"]
+    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "fingerprint.json", "metadata.json"]
 
 
 def test_formats_and_levels_come_from_the_environment(
