@@ -28,20 +28,28 @@ class OpenFileLock:
         """Take the lock without waiting; None when somebody holds it."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-        except (BlockingIOError, PermissionError):
-            os.close(fd)
-            return None
+            if try_lock(fd):
+                return cls(path, fd)
         except BaseException:
             os.close(fd)
             raise
-        return cls(path, fd)
+        os.close(fd)
+        return None
 
     def close(self) -> None:
         """Give up this process's copy; the lock ends with the last copy. Safe twice."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def try_lock(fd: int) -> bool:
+    """Take the lock on an open file without waiting; False when somebody else holds it."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def is_held(path: Path) -> bool:

@@ -18,13 +18,19 @@ _AT_ONCE: Final = 0.25
 _LOOK: Final = 0.05
 
 
-def in_background(work: Callable[[], T], report: Report, give_up: Callable[[], None] | None = None) -> T:
+def in_background(
+    work: Callable[[], T],
+    report: Report,
+    give_up: Callable[[], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> T:
     """Return what ``work`` returns, or raise what it raises; the heart beats meanwhile.
 
     The thread has ended when this returns: the caller may fork.
 
     :param give_up: called when the job is stopped meanwhile; has to make ``work`` end soon. Without it the
         stop waits until ``work`` has ended by itself.
+    :param meanwhile: called again and again, in the caller's thread, while ``work`` lasts.
     :raises PyrunnerError: what stopped the job, once ``work`` has ended.
     """
     call = _Call(work)
@@ -34,6 +40,8 @@ def in_background(work: Callable[[], T], report: Report, give_up: Callable[[], N
         while not call.done:
             try:
                 report.pause(0.0 if stopped is not None else _LOOK)
+                if meanwhile is not None and stopped is None:
+                    meanwhile()
             except Exception as stop:  # noqa: BLE001 - raised again below, when the call has ended
                 if stopped is None and give_up is not None:
                     give_up()
