@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
 from pyrunner.build.context import BuildContext
+from pyrunner.build.helper_call import helper_command
 from pyrunner.errors import PyrunnerError
 
 
@@ -64,9 +66,17 @@ def find_remote_cache(context: BuildContext) -> RemoteCache | None:
             project_id=context.job.job_info.project_id,
             timeout=float(context.job.timeout),
             hashed_keys=context.features.on("FF_HASH_CACHE_KEYS"),
+            private=_private_folder(context),
+            stock_helper=Path(helper_command(context)[0]).name.startswith("gitlab-runner"),
         )
     except ImportError as error:
         return _Unusable(f"a cache of type {config.type!r} is not offered by this installation: {error.name}")
     except PyrunnerError as error:
         return _Unusable(str(error))
     return found
+
+
+def _private_folder(context: BuildContext) -> Path | None:
+    """Return where credentials that several jobs share may lie: where what is the manager's own lies."""
+    business = context.record.business
+    return Path(business) / "jobs" / "remote_cache" if business else None
