@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyrunner.build.context import BuildContext
+from pyrunner.build.dependency_lib import write_dependency_lib
 from pyrunner.build.exports import (
     EXTERNAL_GIT_CONFIG,
     GITLAB_ENV_FILE,
@@ -41,6 +42,7 @@ def write_step(writer: BashWriter, context: BuildContext, step: Step, variables:
     """Write a user's step between config's pre and post build scripts."""
     export_variables(writer, context, variables)
     writer.change_directory(context.project_dir)
+    write_dependency_lib(writer, context)
     if context.runner.pre_build_script:
         writer.user_commands("pre_build_script", [context.runner.pre_build_script])
     script = step.script
@@ -61,6 +63,7 @@ def write_after_script(writer: BashWriter, context: BuildContext, variables: Var
     """Write after_script; config's pre and post build scripts do not belong to it."""
     export_variables(writer, context, variables)
     writer.change_directory(context.project_dir)
+    write_dependency_lib(writer, context)
     writer.notice("Running after script...")
     writer.user_commands("after_script_step", after_script_commands(context))
 

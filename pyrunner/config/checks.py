@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from pyrunner.config.convert import Path
+from pyrunner.config.dependency_tools import NAMES, unknown_names
 from pyrunner.config.model import Config, RunnerConfig
 from pyrunner.errors import ConfigError
 
@@ -69,6 +70,8 @@ def _tristan(runner: RunnerConfig, at: Path) -> Iterator[Finding]:
         size = getattr(tristan, key)
         if size is not None and size < 0:
             yield (*at, key), "must not be negative"
+    for name in unknown_names(tristan.dependency_lib):
+        yield (*at, "dependency_lib"), f'"{name}" is none of {", ".join(NAMES)}'
     if tristan.root and not tristan.root.startswith("/"):
         yield (*at, "root"), "must be an absolute path"
     if tristan.business_id and not _BUSINESS_ID.match(tristan.business_id):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from pyrunner.errors import BuildError, JobDirError
+from pyrunner.jobdir.dependency_folders import Owner, open_to_host_jobs, open_to_readers
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.states import FailureReason
 from pyrunner.system.files import make_private
@@ -44,6 +45,11 @@ def open_host_dirs(record: JobRecord) -> None:
             os.chown(source, user.pw_uid, user.pw_gid, follow_symlinks=False)
         if record.cache:
             _open_caches(Path(record.cache), business, user)
+        if record.dependency_lib:
+            owner = Owner(os.geteuid(), -1) if user is None else Owner(user.pw_uid, user.pw_gid)
+            open_to_host_jobs(Path(record.dependency_lib), business, owner)
+        if record.dependency_lib_shared:
+            open_to_readers(Path(record.dependency_lib_shared), business)
     except OSError as error:
         raise JobDirError(f"cannot open {error.filename}: {error.strerror}") from error
 

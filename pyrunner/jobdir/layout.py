@@ -44,6 +44,25 @@ class Business:
         """Shared by every executor of this business."""
         return self.path / "cache"
 
+    @property
+    def dependency_lib(self) -> Path:
+        """Libraries and settings of build tools that the business's owner offers to all its projects."""
+        return self.cache / "dependency_lib"
+
+    @property
+    def clean_up_lock(self) -> Path:
+        """Held by the one process that removes what is old or too much here."""
+        return self.path / "jobs" / "clean_up.lock"
+
+    @property
+    def measured(self) -> Path:
+        """How much room what can be removed takes; see :mod:`pyrunner.manager.measured`."""
+        return self.path / "jobs" / "measured.json"
+
+    def slot_lock(self, executor_id: int) -> Path:
+        """Held while a job is put into the slot, and while something of it is taken away."""
+        return self.path / "jobs" / "slots" / f"{executor_id}.lock"
+
     def slot(self, executor_id: int) -> Path:
         """``run/<executor id>``; one executor runs one job at a time, ids count from 1."""
         return self.path / "run" / str(executor_id)
@@ -64,6 +83,14 @@ class Business:
         host = host_folder(job.git_info.repo_url)
         kind = "protected" if protected else "unprotected"
         return self.cache / "projects" / host / str(job.job_info.project_id) / kind
+
+
+def project_dependency_lib(project: Path, protected: bool) -> Path:
+    """Return the folder of a project's own libraries in a slot; what unprotected refs left is kept apart.
+
+    :param project: :meth:`Business.project`.
+    """
+    return (project / "cache" / "protected" if protected else project / "cache") / "dependency_lib"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class JobRecord:
     keep_source: bool = True
     #: Host folder of this project's cache archives.
     cache: str = ""
+    #: Host folder of the project's own libraries of build tools in this slot (:mod:`.dependency_folders`).
+    dependency_lib: str = ""
+    #: Host folder of libraries and settings for all projects of the business; empty: not offered.
+    dependency_lib_shared: str = ""
     tls: TLSData = field(default_factory=TLSData)
     #: ``--user`` of ``run``: host jobs go through ``su``; empty: none.
     user: str = ""

@@ -10,7 +10,9 @@ from typing import Any
 from pyrunner.errors import JobDirError
 from pyrunner.gitlab.jobs import JobRequestOutcome
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.dependency_folders import make_dependency_folders
 from pyrunner.jobdir.index import add_pending
+from pyrunner.jobdir.layout import project_dependency_lib
 from pyrunner.jobdir.record import JobRecord, TLSData, new_received_at
 from pyrunner.manager.fleet import ActiveRunner
 from pyrunner.manager.guard import remove_tree, take_project
@@ -59,7 +61,10 @@ def place_on_disk(
             # Of a manager that was killed before the job was in the index, or of an equal id elsewhere.
             shutil.rmtree(control.path)
         control.create()
-        protected = job.git_info.protected
+        protected = _is_protected(job) if job.git_info.protected is None else job.git_info.protected
+        libraries = project_dependency_lib(place.project, protected)
+        for folder in (libraries, slots.business.dependency_lib):
+            make_dependency_folders(folder)
         record = JobRecord(
             payload=outcome.payload or {},
             runner=config.to_dict(),
@@ -73,8 +78,10 @@ def place_on_disk(
             source=str(place.source),
             project=str(place.project),
             keep_source=place.keep_source,
-            cache=str(
-                slots.business.project_cache(job, _is_protected(job) if protected is None else protected)
+            cache=str(slots.business.project_cache(job, protected)),
+            dependency_lib=str(libraries),
+            dependency_lib_shared=(
+                str(slots.business.dependency_lib) if config.tristan.dependency_lib_shared else ""
             ),
             tls=TLSData(outcome.tls.ca_chain, outcome.tls.cert, outcome.tls.key),
             user=host.user,
