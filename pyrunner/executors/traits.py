@@ -30,6 +30,8 @@ class ExecutorTraits:
     helper_command: tuple[str, ...] = ()
     #: Folder of the project's cache archives as the workspace environment sees it; empty: the host's own.
     archives_dir: str = ""
+    #: Where containers have the builds directory; empty: it is the job's folder on this host.
+    builds_dir: str = ""
 
 
 SHELL_TRAITS: Final = ExecutorTraits(
@@ -40,4 +42,19 @@ SHELL_TRAITS: Final = ExecutorTraits(
     clean_git_config=False,
     login_shell=True,
     shows_host_name=False,
+)
+
+#: Where workspace environments beside containers see the project's cache archives.
+ARCHIVES_DIR: Final = "/.pyrunner-cache"
+
+DOCKER_TRAITS: Final = ExecutorTraits(
+    name="docker",
+    shared=False,
+    safe_directory=True,
+    custom_build_dir=True,
+    clean_git_config=True,
+    login_shell=False,
+    shows_host_name=True,
+    archives_dir=ARCHIVES_DIR,
+    builds_dir="/builds",
 )

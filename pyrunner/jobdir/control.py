@@ -9,6 +9,7 @@ lock                manager →    open-file-description lock: held while the su
 heartbeat           supervisor   touched every 5 s
 state.json          supervisor   the journal
 scripts/            supervisor   stage scripts
+boxes/              supervisor   what the job's containers see of the running stage
 claim.<key>         wrapper      exclusive: this attempt of this stage is started by me
 exit.<key>          wrapper      how the stage ended
 drained.<key>       supervisor   all output of the stage is in raw.log
@@ -89,6 +90,11 @@ class ControlDir:
         return self.path / "scripts"
 
     @property
+    def boxes(self) -> Path:
+        """One folder for each container of the job that stages run in, which has it mounted read-only."""
+        return self.path / "boxes"
+
+    @property
     def orders(self) -> Path:
         """Orders to the supervisor."""
         return self.path / "orders"
@@ -153,4 +159,5 @@ class ControlDir:
         for pattern in _WORKING_FILES:
             for file in self.path.glob(pattern):
                 file.unlink(missing_ok=True)
-        shutil.rmtree(self.scripts, ignore_errors=True)
+        for folder in (self.scripts, self.boxes):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -18,13 +18,13 @@ from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
 from pyrunner.errors import PayloadError, PyrunnerError
 from pyrunner.executors.base import Executor
-from pyrunner.executors.shell import ShellExecutor
-from pyrunner.executors.traits import SHELL_TRAITS
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobResult, Journal
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.decode import decode
 from pyrunner.protocol.states import FailureReason, JobState
+from pyrunner.supervisor.executors import job_traits
+from pyrunner.supervisor.executors import make_executor as make_job_executor
 from pyrunner.supervisor.report import store_stats, usage_lines
 from pyrunner.supervisor.watch import SupervisorWatch
 from pyrunner.system.usage import ResourceUsage
@@ -64,8 +64,11 @@ class SupervisedJob:
 
     def __post_init__(self) -> None:
         try:
-            dump = None if self.record.user else str(self.control.login_environment)
-            self._context = BuildContext.create(self.record, SHELL_TRAITS, dump)
+            traits = job_traits(self.record)
+            dump = (
+                str(self.control.login_environment) if traits.login_shell and not self.record.user else None
+            )
+            self._context = BuildContext.create(self.record, traits, dump)
         except PrepareRefused as refused:
             # The trace has header and sections up to the executor's; what is masked is known, too.
             self._context, self._refused = refused.context, refused
@@ -104,7 +107,7 @@ class SupervisedJob:
             context = self._context
 
             def make_executor(report: JobReport) -> Executor:
-                executors.append(self._shell_executor(context, raw_log, report))
+                executors.append(make_job_executor(context, self.control, raw_log, report))
                 return executors[-1]
 
             stages = StageRunner(context, self.journal, trace, watch)
@@ -164,18 +167,6 @@ class SupervisedJob:
             return payload_error(self.record.job) or ""
         except PayloadError as error:
             return f"the job's payload cannot be read: {error}"
-
-    def _shell_executor(self, context: BuildContext, raw_log: RawLog, report: JobReport) -> Executor:
-        hooks = context.runner.pre_get_sources_script or context.runner.post_get_sources_script
-        return ShellExecutor(
-            control=self.control,
-            record=self.record,
-            raw_log=raw_log,
-            report=report,
-            shell=context.shell,
-            grace=context.runner.tristan.effective_kill_grace,
-            reuse_login=not self.record.user and not hooks and not context.job.hooks,
-        )
 
     def _report(self, trace: JobTrace, usages: list[tuple[str, ResourceUsage]]) -> None:
         if not usages:

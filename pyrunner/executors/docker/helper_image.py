@@ -1,34 +1,40 @@
-"""The helper image, for workspace stages that run in a container (docker-executor.md 8.1, 8.2)."""
+"""The image of the helper container: its name, and where it comes from (docker-executor.md 8.1, 8.2)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import lzma
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import zstandard
+
 from pyrunner import COMPATIBLE_VERSION
-from pyrunner.errors import EngineError
+from pyrunner.errors import EngineError, PyrunnerError
 from pyrunner.executors.base import Report
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.engine import Engine
-from pyrunner.executors.docker.helper_archives import HelperArchives
 from pyrunner.executors.docker.image import Image, inspect_image
 from pyrunner.executors.docker.images import Images
 from pyrunner.executors.docker.job import DockerJob
 
 _REPOSITORY: Final = "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper"
 _DEFAULT_FLAVOR: Final = "alpine"
-_ARCHITECTURES: Final = {"amd64": "x86_64", "armv6l": "arm", "armv7l": "arm", "aarch64": "arm64"}
-_POWERSHELL: Final = "pwsh"
-#: Where gitlab-runner's packages put the archives.
-PACKAGED: Final = (Path("/usr/lib/gitlab-runner/helper-images"),)
+_ARCHITECTURES: Final = {"amd64": "x86_64", "aarch64": "arm64", "armv6l": "arm", "armv7l": "arm"}
+#: What images that were exported without their settings are started by.
+_ENTRYPOINT: Final = 'ENTRYPOINT ["/usr/bin/dumb-init", "/entrypoint"]'
+#: Where gitlab-runner's packages put the images that it needs no registry for.
+PACKAGED: Final = (
+    Path("/usr/lib/gitlab-runner/helper-images"),
+    Path("/usr/local/lib/gitlab-runner/helper-images"),
+)
+_PIECE: Final = 1 << 20
 
 
 class HelperImage:
-    """Finds the helper image of one job.
+    """Gets the helper image, once a job.
 
-    :param folders: where packaged archives may be.
+    :param folders: where packaged images are looked for.
     """
 
     def __init__(
@@ -44,36 +50,35 @@ class HelperImage:
         self._report = report
         self._images = images
         self._folders = folders
+        self._image: Image | None = None
 
-    def use(self, key: str = "") -> Image:
-        """Return the image: configured, here already, from a packaged archive, or pulled; in this order.
+    def get(self) -> Image:
+        """Return the image; the trace has gitlab-runner's lines the first time.
 
-        :param key: see :meth:`Images.use`.
-        :raises BuildError: when it cannot be pulled.
-        :raises EngineError: when the engine does not answer.
+        :raises PyrunnerError: when it is not to be had.
         """
-        flavor = self._job.variables.expand_value(self._job.config.helper_image_flavor) or _DEFAULT_FLAVOR
-        architecture = self._engine.info.get("Architecture", "")
-        name, archive = helper_image_name(architecture, flavor, self._job.runner.shell)
-        configured = self._job.variables.expand_value(self._job.config.helper_image)
-        if configured:
-            self._report.plain(f"Using helper image:  {configured}  (overridden, default would be  {name} )")
-            return self._images.use(configured, key=key)
-        found: dict[str, Any] = self._report.once(
-            f"helper-image.{key}", lambda: self._without_registry(name, archive)
-        )
-        if found["image"]:
-            return Image.from_dict(found["image"])
-        self._report.plain(f"Using helper image:  {name}")
-        return self._images.use(name, key=key)
+        if self._image is None:
+            self._image = self._find()
+        return self._image
 
-    def _without_registry(self, name: str, archive: str) -> dict[str, Any]:
-        image = self._inspect(name)
-        if image is None:
-            archives = HelperArchives(self._engine, self._folders)
-            if in_background(lambda: archives.load(archive, name), self._report, archives.stop):
-                image = self._inspect(name)
-        return {"image": None if image is None else image.to_dict()}
+    def _find(self) -> Image:
+        default = default_name(self._engine.info, self._job.config.helper_image_flavor)
+        chosen = self._job.variables.expand_value(self._job.config.helper_image)
+        if chosen:
+            self._report.plain(f"Using helper image:  {chosen}  (overridden, default would be  {default} )")
+            return self._images.use(chosen, key="helper")
+        present = self._report.once("helper.present", lambda: self._present(default))
+        if present is not None:
+            return Image.from_dict(present)
+        self._report.plain(f"Using helper image:  {default}")
+        return self._images.use(default, key="helper")
+
+    def _present(self, name: str) -> dict[str, Any] | None:
+        """Return the image where no registry is needed for it, loaded now if need be."""
+        found = self._inspect(name)
+        if found is None and self._load(name):
+            found = self._inspect(name)
+        return found.to_dict() if found is not None else None
 
     def _inspect(self, name: str) -> Image | None:
         try:
@@ -83,19 +88,55 @@ class HelperImage:
                 return None
             raise
 
+    def _load(self, name: str) -> bool:
+        """Load a packaged image; False when there is none."""
+        flavor = self._job.config.helper_image_flavor or _DEFAULT_FLAVOR
+        stem = f"prebuilt-{flavor}-{_architecture(self._engine.info)}"
+        for folder in self._folders:
+            for suffix, load in ((".docker.tar.zst", self._load_saved), (".tar.xz", self._load_exported)):
+                archive = folder / f"{stem}{suffix}"
+                if archive.is_file():
+                    try:
+                        in_background(lambda load=load, archive=archive: load(archive, name), self._report)  # type: ignore[misc]
+                    except (OSError, lzma.LZMAError, zstandard.ZstdError) as error:
+                        raise PyrunnerError(f"loading helper image {archive}: {error}") from error
+                    return True
+        return False
 
-def helper_image_name(architecture: str, flavor: str, shell: str = "") -> tuple[str, str]:
-    """Return name and tag of the default helper image, and how its packaged archive is called.
+    def _load_saved(self, archive: Path, name: str) -> None:
+        repository, _, tag = name.rpartition(":")
 
-    :param architecture: as the engine's info has it.
-    """
-    architecture = _ARCHITECTURES.get(architecture, architecture)
-    suffix = f"-{_POWERSHELL}" if shell == _POWERSHELL else ""
-    prefix = "" if flavor == _DEFAULT_FLAVOR else f"{flavor}-"
-    tag = f"{prefix}{architecture}-{_version()}{suffix}"
-    return f"{_REPOSITORY}:{tag}", f"prebuilt-{flavor}-{architecture}{suffix}"
+        def load(api: Any) -> None:
+            with archive.open("rb") as file:
+                pieces = iter(zstandard.ZstdDecompressor().read_to_iter(file, _PIECE))
+                for answer in api.load_image(pieces):
+                    text = str(answer.get("stream", "")).strip()
+                    if text.startswith("Loaded image"):
+                        api.tag(text.rpartition(" ")[2], repository, tag, force=True)
+
+        self._engine.call(load)
+
+    def _load_exported(self, archive: Path, name: str) -> None:
+        repository, _, tag = name.rpartition(":")
+        with lzma.open(archive) as file:
+            self._engine.call(
+                lambda api: api.import_image_from_data(
+                    _pieces(file), repository=repository, tag=tag, changes=[_ENTRYPOINT]
+                )
+            )
 
 
-def _version() -> str:
-    match = re.match(r"\d+\.\d+\.\d+", COMPATIBLE_VERSION)
-    return f"v{match[0]}" if match else "latest"
+def default_name(info: Mapping[str, Any], flavor: str) -> str:
+    """Return the name of the image that gitlab-runner of our version uses on this engine."""
+    prefix = "" if flavor in ("", _DEFAULT_FLAVOR) else f"{flavor}-"
+    return f"{_REPOSITORY}:{prefix}{_architecture(info)}-v{COMPATIBLE_VERSION}"
+
+
+def _architecture(info: Mapping[str, Any]) -> str:
+    name = str(info.get("Architecture", ""))
+    return _ARCHITECTURES.get(name, name)
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece

@@ -14,7 +14,7 @@ from pyrunner.config.docker import DockerConfig
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import BuildError
 from pyrunner.jobdir.record import JobRecord, job_marker
-from pyrunner.protocol.job import Job
+from pyrunner.protocol.job import Image, Job
 from pyrunner.protocol.states import FailureReason
 from pyrunner.protocol.variables import VariableSet
 
@@ -75,6 +75,13 @@ class DockerJob:
         runner, project = self.runner.short_token, self.job.job_info.project_id
         text = f"runner-{runner}-project-{project}-concurrent-{self.record.concurrent_project_id}"
         return re.sub(r"[^-a-z0-9]", "", text.lower()).lstrip("-")[:63]
+
+
+def platform_option(image: Image) -> str:
+    """Return ``executor_opts.docker.platform`` of an image or service, as it is written."""
+    options = image.executor_opts.get("docker")
+    value = options.get("platform") if isinstance(options, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def business_label(business: str) -> str:

@@ -1,0 +1,57 @@
+"""A stage that runs as the command of the build container; started once, attached to at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pyrunner.executors.base import ExitKind, ExitStatus, Report, StageEnd, StageLimits, Watch
+from pyrunner.executors.docker.container_tree import ContainerTree
+from pyrunner.executors.process import DurableProcess
+from pyrunner.executors.wrapper import read_exit
+from pyrunner.system.usage import ResourceUsage
+
+_UNITS: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+@dataclass
+class ContainerStage:
+    """See :class:`pyrunner.executors.base.Running`."""
+
+    process: DurableProcess
+    tree: ContainerTree
+    report: Report
+    #: Bytes that the container may use; 0: no limit of its own.
+    memory_limit: int
+    #: Removes the container: what was stopped is not used again (docker-executor.md 1.3).
+    discard: Callable[[], None]
+
+    def wait(self, watch: Watch, limits: StageLimits) -> StageEnd:
+        """Return when the stage has ended and all its output is in the raw log."""
+        end = self.process.wait(watch, limits)
+        record = read_exit(self.process.files.exit)
+        if end.status.kind is ExitKind.VANISHED and record is None:
+            end = replace(end, status=_unwatched(self.tree.last_state) or end.status)
+        if record is not None and record.get("out_of_memory") and not end.status.ok:
+            self.report.warning(out_of_memory_text(end.usage, self.memory_limit))
+        if end.stop is not None or end.status.kind is not ExitKind.EXITED:
+            self.discard()
+        return end
+
+
+def out_of_memory_text(usage: ResourceUsage, limit: int) -> str:
+    """Say that the kernel has killed a process of the job, and at which size."""
+    peak = usage.peak_memory
+    if not limit:
+        return "A process of the job was killed by the kernel: the machine is out of memory"
+    size, unit = next(((size, unit) for size, unit in _UNITS if limit >= size), _UNITS[-1])
+    used = f"{min(peak, limit) / size:.1f} of " if peak else ""
+    return f"A process of the job was killed by the kernel's memory limit: {used}{limit / size:.1f} {unit}"
+
+
+def _unwatched(state: dict[str, Any] | None) -> ExitStatus | None:
+    """Return how a container ended whose wrapper is gone, from what the engine remembers."""
+    if state is None or state.get("Status") != "exited":
+        return None
+    return ExitStatus(ExitKind.EXITED, int(state.get("ExitCode", -1)))

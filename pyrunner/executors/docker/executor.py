@@ -1,0 +1,178 @@
+"""The docker executor: the user's stages in one container, our own beside it (docker-executor.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from pyrunner.errors import PyrunnerError
+from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, StageRequest
+from pyrunner.executors.docker.box import Box
+from pyrunner.executors.docker.container_stage import ContainerStage
+from pyrunner.executors.docker.container_tree import ContainerTree
+from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.job import DockerJob
+from pyrunner.executors.docker.set_up import JobSetUp
+from pyrunner.executors.docker.stage_container import StageContainer
+from pyrunner.executors.docker.stage_work import ContainerWork
+from pyrunner.executors.docker.workspace import Workspace
+from pyrunner.executors.process import DurableProcess
+from pyrunner.executors.stagefiles import StageFiles
+from pyrunner.jobdir.control import ControlDir
+from pyrunner.system.cgroup_path import CgroupPath
+from pyrunner.system.files import write_atomic
+from pyrunner.system.usage import ResourceUsage
+from pyrunner.trace.rawlog import RawLog
+
+#: Seconds between SIGTERM and SIGKILL: what gitlab-runner gives the processes inside, then the container.
+GRACE: Final = 20.0
+#: Stage that gives the build container time to start before it is needed.
+_EARLY: Final = "get_sources"
+
+
+@dataclass
+class DockerExecutor:
+    """Runs the stages of one job; see :mod:`pyrunner.executors.base` for the contract."""
+
+    job: DockerJob
+    control: ControlDir
+    raw_log: RawLog
+    report: Report
+    engine: Engine
+    set_up: JobSetUp
+    workspace: Workspace
+    _build: StageContainer | None = field(init=False, default=None)
+
+    def prepare(self) -> None:
+        """Connect, and make all that the job's containers need; see the contract."""
+        self.set_up.prepare()
+        self.workspace.prepare()
+
+    def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
+        """Start a stage where it belongs; see the contract."""
+        if not request.workspace:
+            return self._start_in_container(request, announce)
+        running = self.workspace.start(request, announce)
+        if request.name == _EARLY:
+            self._start_early()
+        return running
+
+    def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
+        """Take up a stage by its identity; see the contract."""
+        if request.workspace:
+            return self.workspace.attach(request, identity)
+        files = StageFiles.of(self.control, request.number, request.name, int(identity["restart"]))
+        stage = self._stage(request, files, identity)
+        return stage if stage.process.attach() else None
+
+    def recall(self, identity: dict[str, Any]) -> None:
+        """Nothing: containers are found again by their names."""
+
+    def failure_text(self, status: ExitStatus) -> str:
+        """Word a status as gitlab-runner does."""
+        return f"exit code {status.code}" if status.kind is ExitKind.EXITED else status.text
+
+    def cleanup(self) -> None:
+        """Remove all that the job has made on the engine; see the contract."""
+        self.workspace.cleanup()
+        self.set_up.remove()
+        if self._group is not None:
+            self._group.remove()
+        self.engine.close()
+
+    def _start_in_container(
+        self, request: StageRequest, announce: Callable[[dict[str, Any]], None]
+    ) -> Running:
+        self.set_up.announce_image(request.number)
+        container = self._container()
+        attached = self._attached
+        restart = 0
+        while StageFiles.of(self.control, request.number, request.name, restart).claim.exists():
+            restart += 1
+        files = StageFiles.of(self.control, request.number, request.name, restart)
+        write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
+        self.set_up.hand_over(self.workspace, container.known)
+        identity = container.create() if attached else container.start()
+        if container.box is not None:
+            # Users of an image are nobody that this host knows; the folders above keep all others out.
+            os.chmod(files.script, 0o444)
+            files.make_fifos()
+            if attached:
+                container.box.renew_go()
+            container.box.load(files)
+        before = ResourceUsage()
+        if self._group is not None:
+            self._group.forget_peak()
+            before = self._group.usage()
+        known = {"restart": restart, "container": identity, "before": before.to_dict()}
+        announce(known)
+        stage = self._stage(request, files, known)
+        stage.process.start(
+            ContainerWork(
+                files=files,
+                endpoint=self._pinned,
+                container=identity,
+                give_up_at=request.give_up_at,
+                go=container.box.go if container.box is not None else None,
+                attached=attached,
+                barrier=self.set_up.barrier,
+            )
+        )
+        container.told()
+        return stage
+
+    def _stage(self, request: StageRequest, files: StageFiles, identity: dict[str, Any]) -> ContainerStage:
+        tree = ContainerTree(
+            engine=self.engine,
+            container=str(identity["container"]),
+            claim=files.claim,
+            native_stop=self.job.flag("FF_USE_NATIVE_CONTAINER_STOP"),
+            group=self._group,
+            before=ResourceUsage.from_dict(identity["before"]),
+        )
+        process = DurableProcess(files, request.number, self.raw_log, tree, GRACE)
+        container = self._container()
+        return ContainerStage(process, tree, self.report, self.set_up.memory_limit, container.discard)
+
+    def _start_early(self) -> None:
+        """Let the build container start while sources are fetched; its failure is told when it is needed."""
+        if self._attached:
+            return
+        try:
+            self._container().start()
+        except PyrunnerError:
+            # Tried again by its own stage, whose section the error belongs into.
+            self._build = None
+
+    def _container(self) -> StageContainer:
+        if self._build is None:
+            self._build = StageContainer(
+                engine=self.engine,
+                report=self.report,
+                name=self.job.name,
+                marker=self.job.marker,
+                box=Box.of(self.control, "build") if self.engine.endpoint.local else None,
+                body=self.set_up.build_body,
+            )
+            if self._build.box is not None:
+                self._build.box.make()
+        return self._build
+
+    @property
+    def _attached(self) -> bool:
+        """The container's own streams matter: it is elsewhere, or its entrypoint uses them."""
+        return not self.engine.endpoint.local or self.set_up.has_entrypoint
+
+    @cached_property
+    def _group(self) -> CgroupPath | None:
+        path = self.set_up.group_path
+        return CgroupPath(path) if path else None
+
+    @property
+    def _pinned(self) -> Endpoint:
+        """The endpoint with the version that was negotiated: wrappers need not ask again."""
+        point = self.engine.endpoint
+        return Endpoint(point.host, point.certificates, point.verify, self.engine.api.api_version)

@@ -1,0 +1,59 @@
+"""Puts the docker executor of one job together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pyrunner.executors.base import Report
+from pyrunner.executors.docker.box import Box
+from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.executor import DockerExecutor
+from pyrunner.executors.docker.helper_workspace import KEEP_ALIVE, HelperWorkspace
+from pyrunner.executors.docker.images import Images
+from pyrunner.executors.docker.job import DockerJob
+from pyrunner.executors.docker.set_up import JobSetUp
+from pyrunner.executors.traits import ARCHIVES_DIR
+from pyrunner.jobdir.control import ControlDir
+from pyrunner.trace.rawlog import RawLog
+
+#: Pulls of all jobs of this machine take turns here.
+_MACHINE_LOCKS: Final = Path("/run/pyrunner/pulls")
+
+
+def make_docker_executor(
+    job: DockerJob,
+    control: ControlDir,
+    raw_log: RawLog,
+    report: Report,
+    environment: Mapping[str, str],
+    home: Path | None,
+) -> DockerExecutor:
+    """Return a fresh executor; nothing is asked of the engine yet.
+
+    :param environment: of the runner: ``DOCKER_HOST`` and its like.
+    :param home: where docker's own settings are; None: nowhere.
+    :raises BuildError: when config.toml has no ``[runners.docker]``.
+    """
+    engine = Engine(Endpoint.of(job.config, environment))
+    local = engine.endpoint.local
+    images = Images(engine, job, report, _locks(job), home, environment)
+    set_up = JobSetUp(job, engine, report, raw_log, images, Box.of(control, "build") if local else None)
+    helper_box = Box.of(control, "helper") if local else None
+    archives = [f"{job.record.cache}:{ARCHIVES_DIR}"] if local else []
+    workspace = HelperWorkspace(
+        job=job,
+        control=control,
+        raw_log=raw_log,
+        report=report,
+        engine=engine,
+        body=lambda: set_up.helper_body(KEEP_ALIVE, helper_box, archives),
+    )
+    return DockerExecutor(job, control, raw_log, report, engine, set_up, workspace)
+
+
+def _locks(job: DockerJob) -> Path:
+    """Return a folder that all jobs share which may share a pull."""
+    return _MACHINE_LOCKS if os.geteuid() == 0 else Path(job.record.business).parent / ".pulls"

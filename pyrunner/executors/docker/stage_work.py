@@ -1,0 +1,88 @@
+"""What a wrapper does for a stage in a container: starts it if need be, waits for its end (design R3)."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyrunner.errors import EngineError
+from pyrunner.executors.docker.attachment import Attachment
+from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.waiting import ContainerEnd, ContainerWait
+from pyrunner.executors.stagefiles import StageFiles
+from pyrunner.system.process import boot_id
+from pyrunner.system.usage import ResourceUsage
+
+
+@dataclass(frozen=True)
+class ContainerWork:
+    """One stage in a container that runs nothing else."""
+
+    files: StageFiles
+    endpoint: Endpoint
+    container: str
+    #: Monotonic time after which the container is killed.
+    give_up_at: float
+    #: FIFO that the started container waits at; None: it has no box.
+    go: Path | None
+    #: The container is started here, attached: its entrypoint may print, or read the script. Otherwise it
+    #: runs already, and waits.
+    attached: bool
+    #: See :func:`pyrunner.executors.docker.command_line.stage_command`.
+    barrier: bytes = b""
+
+    def run(self, out: int, err: int) -> dict[str, Any]:
+        """Let the stage run to its end; see :class:`pyrunner.executors.wrapper.WrapperWork`."""
+        started = time.monotonic()
+        # Opened for reading as well: neither side of the FIFO waits for the other to open it.
+        go = os.open(self.go, os.O_RDWR | os.O_CLOEXEC) if self.go is not None else -1
+        attachment = None
+        if self.attached:
+            try:
+                attachment = self._attach_and_start(out, err)
+            except EngineError as error:
+                return {"error": str(error), "missing": error.not_found}
+            attachment.await_barrier(self.give_up_at)
+        if go >= 0:
+            os.write(go, b"\n")
+        end = ContainerWait(self.endpoint, self.container, self.give_up_at).end()
+        if end.given_up:
+            self._kill()
+        if attachment is not None:
+            attachment.finish()
+        return _record(end, time.monotonic() - started)
+
+    def _attach_and_start(self, out: int, err: int) -> Attachment:
+        engine = Engine(self.endpoint)
+        attachment = Attachment.open(engine, self.container, out, err, self.barrier)
+        engine.call(lambda api: api.start(self.container))
+        attachment.begin(self.files.script.read_bytes())
+        return attachment
+
+    def _kill(self) -> None:
+        engine = Engine(self.endpoint)
+        try:
+            engine.call(lambda api: api.kill(self.container))
+        except EngineError as error:
+            # Gone by itself, or the engine is: what is left is found by its label.
+            with self.files.control.supervisor_log.open("a") as log:
+                log.write(f"{self.container} cannot be killed: {error}\n")
+
+
+def _record(end: ContainerEnd, seconds: float) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "ended_at": time.monotonic(),
+        "boot_id": boot_id(),
+        "usage": ResourceUsage(wall=seconds).to_dict(),
+        "out_of_memory": end.out_of_memory,
+    }
+    if end.given_up:
+        record["given_up"] = True
+    elif end.vanished:
+        record["vanished"] = end.vanished
+    else:
+        record["exit_code"] = end.exit_code
+    return record
