@@ -1,4 +1,4 @@
-"""Entries of ``volumes``: every form that gitlab-runner takes, none that it refuses (docker-executor.md 7.1)."""
+"""Entries of ``volumes``: the forms that gitlab-runner takes, and others (docker-executor.md 7.1)."""
 
 from __future__ import annotations
 
