@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
 
 #: Alternatives that the braces of one pattern may stand for; more is no pattern anybody means.
 _MOST_ALTERNATIVES: Final = 1000
+#: Beyond this many comparisons a condition is true without looking.
+MAX_COMPARISONS: Final = 50_000
+_WILD: Final = frozenset("*?[{\\")
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -70,3 +74,29 @@ def _translate(pattern: str) -> str:
                 at += 1
             parts.append(re2.escape(letter))
     return "".join(parts)
+
+
+def any_match(patterns: Iterable[str], paths: Collection[str]) -> str | None:
+    """Return the first pattern that one of the paths matches; an empty text beyond the limit, else None."""
+    wild: list[str] = []
+    for pattern in patterns:
+        if not _WILD.intersection(pattern):
+            if pattern in paths:
+                return pattern
+        else:
+            wild.append(pattern)
+    if len(wild) * len(paths) > MAX_COMPARISONS:
+        return ""
+    return next((one for one in wild if any(matches(one, path) for path in paths)), None)
+
+
+def with_folders(names: Iterable[str]) -> frozenset[str]:
+    """Return files and the folders above them; a folder ends in a slash."""
+    found: set[str] = set()
+    for name in names:
+        found.add(name)
+        at = name.rfind("/")
+        while at > 0 and name[: at + 1] not in found:
+            found.add(name[: at + 1])
+            at = name.rfind("/", 0, at)
+    return frozenset(found)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pyrunner.ci.expansion import expand
 from pyrunner.ci.expression import ExpressionError, parse
 from pyrunner.ci.files import Folder
-from pyrunner.ci.globs import matches
+from pyrunner.ci.globs import any_match, matches, with_folders
 from pyrunner.ci.inputs import read_inputs
 from pyrunner.ci.interpolation import interpolate
 from pyrunner.ci.source import load_source
@@ -46,6 +46,8 @@ class IncludeContext:
     elsewhere: Folder | None
     variables: Mapping[str, str]
     changed: frozenset[str] | None = None
+    #: Reads a file from the artifacts of a job: (job, path); None outside child pipelines.
+    artifacts: Callable[[str, str], str | None] | None = None
 
 
 def load_configuration(text: str, file: str, inputs: Mapping[str, Any], context: IncludeContext) -> Map:
@@ -55,8 +57,15 @@ def load_configuration(text: str, file: str, inputs: Mapping[str, Any], context:
     """
     if not text.strip():
         raise PipelineError("Please provide content of .gitlab-ci.yml", file)
-    includes = _Includes(context)
-    return includes.expand(_parsed(text, file, inputs, context), context.tree)
+    return expand_includes(_parsed(text, file, inputs, context), context)
+
+
+def expand_includes(tree: Map, context: IncludeContext) -> Map:
+    """Return a tree of the repository with all it includes beneath it.
+
+    :raises PipelineError: as :func:`load_configuration`.
+    """
+    return _Includes(context).expand(tree, context.tree)
 
 
 def _parsed(text: str, file: str, inputs: Mapping[str, Any], context: IncludeContext) -> Map:
@@ -129,8 +138,7 @@ class _Includes:
         if kind == "local":
             found = self._local(self._expanded(entry[kind]), entry.place(kind), here)
         elif kind == "artifact":
-            message = "Including configs from artifacts is only allowed when triggering child pipelines"
-            raise PipelineError(message, *at)
+            found = [self._artifact(entry, at)]
         else:
             found = self._elsewhere(kind, entry)
         for _ in found:
@@ -174,6 +182,18 @@ class _Includes:
         if not text:
             raise PipelineError(f"{what} is empty!", *at)
         return text
+
+    def _artifact(self, entry: Map, at: Position) -> tuple[str, str, str, Folder | None]:
+        """Read the configuration that another job has written (3.14)."""
+        if self._context.artifacts is None:
+            message = "Including configs from artifacts is only allowed when triggering child pipelines"
+            raise PipelineError(message, *at)
+        name, job = self._expanded(entry["artifact"]), as_text(entry.get("job"))
+        self._check_extension(name, entry.place("artifact"))
+        text = self._context.artifacts(job, name)
+        what = f"File `{name}` in the artifacts of job `{job}`"
+        text = self._present(text, what, "does not exist!", entry.place("artifact"))
+        return name, name, text, self._context.tree
 
     def _elsewhere(self, kind: str, entry: Map) -> list[tuple[str, str, str, Folder | None]]:
         address, at = self._expanded(entry[kind]), entry.place(kind)
@@ -262,11 +282,11 @@ class _Includes:
                 raise PipelineError(f"include:rule if {error}", *rule.place("if")) from None
         if "changes" in rule and self._context.changed is not None:
             patterns = self._paths(rule, "changes")
-            if not any(matches(one, path) for one in patterns for path in self._context.changed):
+            if any_match(patterns, self._context.changed) is None:
                 return False
         if "exists" in rule:
-            names = list(here.names()) if here is not None else []
-            return any(matches(one, name) for one in self._paths(rule, "exists") for name in names)
+            names = with_folders(here.names()) if here is not None else frozenset()
+            return any_match(self._paths(rule, "exists"), names) is not None
         return True
 
     def _paths(self, rule: Map, key: str) -> list[str]:

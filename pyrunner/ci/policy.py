@@ -1,0 +1,82 @@
+"""``only`` and ``except`` (gitlab-ci-yml.md 3.4)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import re2  # type: ignore[import-untyped]
+
+from pyrunner.ci.event import Event
+from pyrunner.ci.expression import compile_pattern, parse
+from pyrunner.ci.rules import RuleContext
+from pyrunner.ci.tree import NOWHERE, Map
+
+_DEFAULT_REFS: Final = ["branches", "tags"]
+
+
+def admits(job: Map, event: Event, context: RuleContext, *, defaults: bool) -> tuple[bool, str]:
+    """Tell whether ``only`` and ``except`` let a job in, and why.
+
+    :param defaults: ``only`` starts from branches and tags: there are no rules, nor workflow rules.
+    """
+    only, excluded = _policy(job.get("only")), _policy(job.get("except"))
+    if defaults:
+        if only is None:
+            only = Map()
+        if only.get("refs") is None:
+            only.put("refs", list(_DEFAULT_REFS), NOWHERE)
+    for key in only or ():
+        if only is not None and only[key] is not None and not _holds(key, only[key], event, context):
+            return False, f"only:{key} does not match {_described(event, key)}"
+    for key, value in (excluded or {}).items():
+        if value is not None and _holds(key, value, event, context):
+            return False, f"except:{key} matches {_described(event, key)}"
+    if job.get("only") is not None:
+        return True, f"only matches {event.kind} {event.ref}"
+    if excluded is not None:
+        return True, f"except does not match {event.kind} {event.ref}"
+    return True, "neither rules nor only"
+
+
+def _described(event: Event, key: str) -> str:
+    if key == "refs":
+        return f"{event.kind} {event.ref}, source {event.source}"
+    return "the files" if key == "changes" else "the variables" if key == "variables" else "the cluster"
+
+
+def _policy(written: Any) -> Map | None:
+    if written is None:
+        return None
+    if isinstance(written, Map):
+        return written.clone()
+    made = Map()
+    made.put("refs", written, NOWHERE)
+    return made
+
+
+def _holds(key: str, value: Any, event: Event, context: RuleContext) -> bool:
+    if key == "refs":
+        return any(_is_ref(one, event) for one in value)
+    if key == "variables":
+        return any(parse(one).is_true(context.view.written) for one in value)
+    if key == "changes":
+        return context.files.changes(context.name, value, NOWHERE, context.view)[0]
+    return event.kubernetes_active
+
+
+def _is_ref(written: str, event: Event) -> bool:
+    pattern, at, project = written.partition("@")
+    if at and project != event.project.path:
+        return False
+    if pattern == "branches" or pattern == "tags":
+        return event.kind == ("tag" if pattern == "tags" else "branch")
+    source = event.source.removesuffix("_event")
+    if pattern in (source, source + ("es" if source.endswith("h") else "s")):
+        return True
+    if event.merge_request is not None:
+        return False  # names and patterns are for branches and tags
+    try:
+        compiled = compile_pattern(pattern)
+    except re2.error:
+        return False
+    return pattern == event.ref if compiled is None else compiled.search(event.ref) is not None
