@@ -1,4 +1,4 @@
-"""The remote cache of one job: object names, and operations as the helper takes them (job-execution.md 7.5)."""
+"""The remote cache of a job: object names, and operations as the helper takes them (job-execution.md 7.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cache-archiver``: save paths into the local cache archive (job-execution.md 7.3)."""
+"""``cache-archiver``: save paths into the local cache archive, then remotely (job-execution.md 7.3)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand_paths
 from pyrunner.helper.fingerprint import FINGERPRINT_FILE, Fingerprint
 from pyrunner.helper.levels import known_level
+from pyrunner.helper.remote.options import add_upload_flags, read_target
+from pyrunner.helper.remote.storing import write_metadata
+from pyrunner.helper.remote.transfer import is_stored, upload
 
 _log = logging.getLogger(__name__)
-
-METADATA_FILE: Final = "metadata.json"
 
 _TEMPORARY: Final = "archive_"
 #: Seconds.
@@ -39,6 +40,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     options = _read(arguments, environment)
     if not options.file:
         raise UsageError("Missing --file")
+    target = read_target(options, environment)
     file = Path(options.file)
     _take_over_alternate(file, options.alternate_file)
     collection = Collection(expand_paths(options.exclude, environment))
@@ -61,14 +63,20 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     )
     recorded = fingerprint.load(file)
     if not _is_outdated(file, collection, now, recorded):
-        ours = recorded is not None and not (options.url or options.gocloud_url)
+        ours = recorded is not None and target is None
         if ours or options.alternate_file == options.file:
             _log.info("Archive is up to date!")
+            return
+        if target is not None and is_stored(target, file):
+            _log.info("Primary cache already exists remotely, skipping upload")
             return
         _log.info("Primary cache does not exist remotely, uploading existing archive")
     else:
         _create(file, collection, form, options, now)
-    _tell_it_stays(options)
+    if target is None:
+        _tell_it_stays()
+        return
+    upload(target, file, _metadata(options.metadata))
 
 
 def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace:
@@ -79,17 +87,12 @@ def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace
     flags.switch("verbose", about="Detailed information")
     flags.text("file", about="The path to file")
     flags.text("alternate-file", about="Local archive to rename to --file if that does not exist")
-    flags.text("url", about="URL of remote cache resource (pre-signed URL)")
-    flags.text("gocloud-url", about="Go Cloud URL of remote cache resource")
     flags.text("metadata", default="{}", env="CACHE_METADATA", about="JSON object kept beside the archive")
     flags.text(
         "compression-level", env="CACHE_COMPRESSION_LEVEL", about="fastest, fast, default, slow, slowest"
     )
     flags.text("compression-format", env="CACHE_COMPRESSION_FORMAT", about="zip, tarzstd, zipzstd")
-    flags.accepted(
-        "retry", "retry-time", "transfer-meter-frequency", "check-url", "timeout", "header", "env-file",
-        "max-uploaded-archive-size", "transfer-buffer-size", "chunk-size", "concurrency",
-    )  # fmt: skip
+    add_upload_flags(flags)
     return flags.read(arguments)
 
 
@@ -137,7 +140,7 @@ def _create(file: Path, collection: Collection, form: str, options: Namespace, n
             write_archive(form, out.write, collection.ordered(), collection.files, level)
         Path(temporary).replace(file)
         temporary = ""
-        _write_metadata(file.parent, content)
+        write_metadata(file.parent, content)
         fingerprint.store(file, now)
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
@@ -154,28 +157,17 @@ def _remove_leftovers(folder: Path) -> None:
                 one.unlink()
 
 
-def _metadata(text: str) -> bytes:
+def _metadata(text: str) -> dict[str, str]:
     try:
         value = json.loads(text)
     except ValueError:
         value = None
     if not isinstance(value, dict):
         raise ArchiveError("the metadata of the cache is not a JSON object: check CACHE_METADATA")
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+    return {str(key): str(one) for key, one in value.items()}
 
 
-def _write_metadata(folder: Path, content: bytes) -> None:
-    fd, temporary = tempfile.mkstemp(prefix="metadata_", dir=folder)
-    with os.fdopen(fd, "wb") as out:
-        out.write(content)
-        os.fchmod(fd, 0o640)
-    Path(temporary).replace(folder / METADATA_FILE)
-
-
-def _tell_it_stays(options: Namespace) -> None:
-    if options.url or options.gocloud_url:
-        _log.warning("Remote caches are not available in this version. Cache will be stored only locally.")
-        return
+def _tell_it_stays() -> None:
     _log.info(
         "No URL provided, cache will not be uploaded to shared cache server. "
         "Cache will be stored only locally."

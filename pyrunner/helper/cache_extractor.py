@@ -1,14 +1,18 @@
-"""``cache-extractor``: unpack the local cache archive into the working directory (job-execution.md 7.2)."""
+"""``cache-extractor``: fetch an archive and unpack it into the working directory (job-execution.md 7.2)."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from pyrunner.errors import PyrunnerError
 from pyrunner.helper.archives import extract_archive
 from pyrunner.helper.arguments import Flags
 from pyrunner.helper.failures import CacheMissing
+from pyrunner.helper.remote.options import add_download_flags, read_source
+from pyrunner.helper.remote.transfer import download
 
 _log = logging.getLogger(__name__)
 
@@ -21,21 +25,16 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     flags = Flags("cache-extractor", "download and extract cache artifacts (internal)", environment)
     flags.text("file", about="The file containing your cache artifacts")
-    flags.text("url", about="URL of remote cache resource")
-    flags.text("gocloud-url", about="Go Cloud URL of remote cache resource")
-    flags.accepted(
-        "retry", "retry-time", "transfer-meter-frequency", "alternate-url", "alternate-gocloud-url",
-        "head-url", "alternate-head-url", "timeout", "env-file", "transfer-buffer-size", "chunk-size",
-        "concurrency",
-    )  # fmt: skip
+    add_download_flags(flags)
     options = flags.read(arguments)
+    source = read_source(options, environment)
     if not options.file:
         raise CacheMissing("Missing cache file")
-    if options.url or options.gocloud_url:
-        _log.warning(
-            "Remote caches are not available in this version. "
-            "A local version of cache will be extracted instead."
-        )
+    if source is not None:
+        try:
+            download(source, Path(options.file))
+        except PyrunnerError as error:
+            raise CacheMissing(str(error)) from error
     else:
         _log.info(
             "No URL provided, cache will not be downloaded from shared cache server. "

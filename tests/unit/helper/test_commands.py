@@ -213,12 +213,6 @@ def test_a_broken_cache_is_fatal(project: Path, caplog: pytest.LogCaptureFixture
     assert caplog.messages[-1] == "zip: not a valid zip file"
 
 
-def test_remote_caches_are_said_to_be_missing(project: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A URL is never silently passed over."""
-    assert archive("--url", "https://bucket.example.com/x") == 0
-    assert caplog.messages[-1].startswith("Remote caches are not available in this version.")
-
-
 @pytest.mark.parametrize("command", ["artifacts-uploader", "artifacts-downloader"])
 def test_incomplete_flags_are_fatal(project: Path, caplog: pytest.LogCaptureFixture, command: str) -> None:
     """Without coordinator, token and id there is nothing to do."""
