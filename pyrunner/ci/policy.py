@@ -17,14 +17,13 @@ _DEFAULT_REFS: Final = ["branches", "tags"]
 def admits(job: Map, event: Event, context: RuleContext, *, defaults: bool) -> tuple[bool, str]:
     """Tell whether ``only`` and ``except`` let a job in, and why.
 
-    :param defaults: ``only`` starts from branches and tags: there are no rules, nor workflow rules.
+    :param defaults: no ``only`` means branches and tags: there are no workflow rules.
     """
     only, excluded = _policy(job.get("only")), _policy(job.get("except"))
-    if defaults:
-        if only is None:
-            only = Map()
-        if only.get("refs") is None:
-            only.put("refs", list(_DEFAULT_REFS), NOWHERE)
+    if only is None and defaults:
+        only = Map()
+    if only is not None and only.get("refs") is None:  # a map without refs keeps the default, always
+        only.put("refs", list(_DEFAULT_REFS), NOWHERE)
     for key in only or ():
         if only is not None and only[key] is not None and not _holds(key, only[key], event, context):
             return False, f"only:{key} does not match {_described(event, key)}"

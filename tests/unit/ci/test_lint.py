@@ -10,13 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrunner.ci.duration import seconds
-from pyrunner.ci.extends import resolve_extends, resolve_references
 from pyrunner.ci.files import Folder
 from pyrunner.ci.graph import Need, Node, check_graph
-from pyrunner.ci.include import IncludeContext, load_configuration
+from pyrunner.ci.include import IncludeContext
 from pyrunner.ci.lint import lint
 from pyrunner.ci.matrix import expand_parallel
-from pyrunner.ci.nodes import graph_of
 from pyrunner.ci.source import load_source
 from pyrunner.errors import PipelineError
 
@@ -26,24 +24,6 @@ CASES = Path(__file__).resolve().parents[2] / "cases" / "ci"
 def findings(text: str, root: Path = CASES) -> list[str]:
     """Return the messages about ``text``."""
     return [one.message for one in lint(text, "f.yml", IncludeContext(Folder(root), None, {}))]
-
-
-@pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda case: case.name)
-def test_case(case: Path) -> None:
-    """Each variant of a case gives the expected first finding, or none and the expected needs."""
-    for variant in json.loads((case / "expected.json").read_text())["variants"]:
-        text = (case / variant.get("file", ".gitlab-ci.yml")).read_text()
-        found = findings(text, case)
-        assert found[:1] == ([variant["error"]] if "error" in variant else []), variant
-        if "needs" in variant:
-            tree = load_configuration(text, "f", {}, IncludeContext(Folder(case), None, {}))
-            tree = resolve_references(resolve_extends(tree))
-            jobs = {name: job for name, job in tree.items() if name != "stages" and name[0] != "."}
-            nodes = graph_of(jobs)
-            assert list(nodes) == list(variant["needs"])
-            for name, needs in variant["needs"].items():
-                written = nodes[name].needs
-                assert (None if written is None else [one.name for one in written]) == needs
 
 
 @pytest.mark.parametrize(
