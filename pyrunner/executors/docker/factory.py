@@ -40,7 +40,7 @@ def make_docker_executor(
     engine = Engine(Endpoint.of(job.config, environment))
     local = engine.endpoint.local
     images = Images(engine, job, report, _locks(job), home, environment)
-    set_up = JobSetUp(job, engine, report, raw_log, images, Box.of(control, "build") if local else None)
+    set_up = JobSetUp(job, engine, report, raw_log, images, Box.of(control, "build") if local else None, True)
     helper_box = Box.of(control, "helper") if local else None
     archives = [f"{job.record.cache}:{ARCHIVES_DIR}"] if local else []
     workspace = HelperWorkspace(
@@ -49,6 +49,7 @@ def make_docker_executor(
         raw_log=raw_log,
         report=report,
         engine=engine,
+        announce_image=set_up.announce_helper,
         body=lambda: set_up.helper_body(KEEP_ALIVE, helper_box, archives),
     )
     return DockerExecutor(job, control, raw_log, report, engine, set_up, workspace)

@@ -25,6 +25,8 @@ from pyrunner.trace.rawlog import RawLog
 
 #: As long as a stage of ours may take to end by itself.
 GRACE: Final = 20.0
+#: The stage before all others.
+_FIRST: Final = "prepare_script"
 #: Lives on until it is removed, and ends at once when it is asked to.
 KEEP_ALIVE: Final = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"]
 
@@ -41,6 +43,8 @@ class HelperWorkspace:
     raw_log: RawLog
     report: Report
     engine: Engine
+    #: Writes the lines about the image, before the first stage.
+    announce_image: Callable[[], None]
     body: Callable[[], tuple[dict[str, Any], str]]
     _container: StageContainer | None = field(init=False, default=None)
 
@@ -49,6 +53,8 @@ class HelperWorkspace:
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
         """Start a stage; see the contract."""
+        if request.name == _FIRST:
+            self.announce_image()
         helper = self._helper()
         identity = helper.keep_running()
         restart = 0

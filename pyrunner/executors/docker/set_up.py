@@ -45,6 +45,7 @@ class JobSetUp:
     """Images, network, mounts and services of one job, and the requests that its containers are made by.
 
     :param build_box: the box of the build container; None where nothing of this host can be mounted.
+    :param helper_container: workspace stages run in a helper container: its image is needed in any case.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class JobSetUp:
         raw_log: RawLog,
         images: Images,
         build_box: Box | None,
+        helper_container: bool,
     ) -> None:
         self.job = job
         self._engine = engine
@@ -63,6 +65,7 @@ class JobSetUp:
         self._images = images
         self._helper = HelperImage(engine, job, report, images)
         self._build_box = build_box
+        self._helper_container = helper_container
         self._name = ""
         self._image: Image | None = None
         self._network = JobNetwork("", own=False)
@@ -86,6 +89,8 @@ class JobSetUp:
         if config.volume_keep:
             report.warning(_KEPT_VOLUMES)
         self._network = in_background(lambda: make_network(engine, job), report)
+        if self._helper_container:
+            self._helper.get()
         self._binds = in_background(Volumes(engine, job, self._open_volume).make, report)
         self.services = Services(
             engine,
@@ -190,6 +195,10 @@ class JobSetUp:
             links=self._links,
         )
         return self._create(request), ""
+
+    def announce_helper(self) -> None:
+        """Say which image the helper container is made from, as gitlab-runner does: by its id."""
+        self._images.use(self._helper.get().id, key="helper.container")
 
     def hand_over(self, workspace: Workspace, container: Callable[[], str]) -> None:
         """Give the sources to the user of the image, where files are not open to all (8.4).
