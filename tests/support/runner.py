@@ -44,6 +44,8 @@ class RunnerProcess:
         self.token = token
         self.settings = settings
         self.global_settings = {"concurrent": 4, "check_interval": 1, **(global_settings or {})}
+        #: Further arguments of ``run``.
+        self.arguments: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
         self.write_config()
 
@@ -75,7 +77,7 @@ class RunnerProcess:
         options = ["--config", str(self.config), "--working-directory", str(self.folder)]
         with (self.folder / "manager.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pyrunner", "run", *options],
+                [sys.executable, "-m", "pyrunner", "run", *options, *self.arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
