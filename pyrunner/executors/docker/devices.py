@@ -40,12 +40,3 @@ def device_requests(config: DockerConfig, role: Role) -> list[dict[str, Any]]:
     :raises BuildError: when the text is not what ``docker run --gpus`` takes.
     """
     return configured(parse_gpus, config.service_gpus if role is Role.SERVICE else config.gpus)
-
-
-def check_devices(config: DockerConfig) -> None:
-    """Refuse what gitlab-runner refuses before any container is made (1.1 step 10).
-
-    :raises BuildError: at the first of ``devices`` and ``gpus`` that cannot be used.
-    """
-    _mappings(config.devices)
-    device_requests(config, Role.BUILD)

@@ -116,6 +116,17 @@ def host_config(job: DockerJob, request: ContainerRequest) -> dict[str, Any]:
     return {key: value for key, value in chosen if value}
 
 
+def check_early(job: DockerJob) -> None:
+    """Refuse what gitlab-runner refuses before it pulls or makes anything (1.1 steps 2 and 10).
+
+    :raises BuildError: at the first of ``log_options``, ``devices`` and ``gpus`` that cannot be used.
+    """
+    config, request = job.config, ContainerRequest(Role.BUILD, "")
+    log_config(config, Role.BUILD)
+    device_mappings(config, request)
+    device_requests(config, Role.BUILD)
+
+
 def log_config(config: DockerConfig, role: Role) -> dict[str, Any]:
     """Return ``LogConfig``: always the json-file driver.
 

@@ -21,7 +21,7 @@ class ContainerRequest:
     network: str = ""
     #: What the job or the file asked for, name expanded; an empty one for the runner's default image.
     definition: Image = field(default_factory=Image)
-    #: The image as it was asked for, tag included: ``services_devices`` go by it.
+    #: The image as it was asked for, tag included: ``services_devices`` go by it; for a helper its id.
     image_name: str = ""
     command: Sequence[str] = ()
     #: ``KEY=VALUE``.

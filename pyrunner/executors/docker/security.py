@@ -26,14 +26,14 @@ def is_privileged(config: DockerConfig, request: ContainerRequest) -> bool:
     """Tell whether a container is privileged.
 
     A list of allowed images is compared with the name that the *job* gave: jobs of the default image, and
-    the helper container (its ``definition`` is named by the image's id), lose their privileges as soon as
-    there is a list, unless a pattern matches the empty name or that id (13 #10).
+    the helper container (its ``image_name`` is the image's id), lose their privileges as soon as there is a
+    list, unless a pattern matches the empty name or that id (13 #10).
     """
     if request.role is Role.SERVICE:
         wanted, allowed = config.effective_services_privileged, config.allowed_privileged_services
     else:
         wanted, allowed = config.privileged, config.allowed_privileged_images
-    name = request.definition.name
+    name = request.image_name if request.role is Role.HELPER else request.definition.name
     return wanted and (not allowed or any(matches(pattern, name) for pattern in allowed))
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pyrunner.errors import BuildError
-from pyrunner.executors.docker.hostconfig import host_config, log_config
+from pyrunner.executors.docker.hostconfig import check_early, host_config, log_config
 from pyrunner.executors.docker.labels import Role
 from pyrunner.executors.docker.request import ContainerRequest
 from pyrunner.protocol.job import Image
-from tests.support.docker_jobs import docker_job
+from tests.support.docker_view import docker_job
 
 BUILD, HELPER, SERVICE = Role.BUILD, Role.HELPER, Role.SERVICE
 JOB = {BUILD, HELPER}
@@ -168,6 +168,21 @@ def test_a_bad_value_fails_the_jobs_that_need_it(
         assert caught.value.failure_reason == "runner_configuration_error"
 
 
+@pytest.mark.parametrize(
+    ("docker", "words"),
+    [
+        ({"log_options": {"tag": "x"}}, "creating docker log configuration: invalid log options"),
+        ({"devices": ["1:2:3:4"]}, "failed to parse device string"),
+        ({"gpus": "x"}, 'parsing gpus string "x"'),
+    ],
+)
+def test_some_values_are_refused_before_anything_is_made(docker: dict[str, Any], words: str) -> None:
+    """Those that gitlab-runner looks at first; all others wait for the container that needs them."""
+    with pytest.raises(BuildError, match=words):
+        check_early(docker_job(docker=docker))
+    check_early(docker_job(docker={"memory": "x", "service_gpus": "x"}))
+
+
 def test_slot_cgroups_are_for_autoscalers() -> None:
     """Without a slot the plain key holds; with one the templates, the service's own first."""
     runner = {"use_slot_cgroups": True}
@@ -212,5 +227,6 @@ def test_slot_cgroups_are_for_autoscalers() -> None:
 )
 def test_privileges(role: Role, docker: dict[str, Any], name: str, expected: bool) -> None:
     """The lists narrow what the switches allow, by the name that the job gave (13 #10)."""
-    value = _host(role, docker, definition=Image(name=name))
+    request = {"image_name": name} if role is HELPER else {"definition": Image(name=name)}
+    value = _host(role, docker, **request)
     assert value.get("Privileged", False) is expected
