@@ -6,10 +6,10 @@ With a file it examines that pipeline, offline. Without one it is gitlab-runner'
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,7 +21,20 @@ from pyrunner.config.load import load_config
 from pyrunner.config.notices import schema_findings
 from pyrunner.errors import ConfigError, UsageError
 
-_JSON: Final = Flag(("json",), Kind.BOOLEAN, help="Print the findings about a pipeline as a JSON list")
+if TYPE_CHECKING:
+    from pyrunner.ci.finding import Finding
+
+#: The exit code for a pipeline that GitLab would refuse.
+REFUSED: Final = 2
+_JSON: Final = Flag(("json",), Kind.BOOLEAN, help="The same as --format json")
+_FORMAT: Final = Flag(
+    ("format",),
+    default="text",
+    help="How findings about a pipeline are printed: text, json, gcc (editors, pre-commit) or github",
+)
+_SCHEMA: Final = Flag(
+    ("schema",), Kind.BOOLEAN, help="Warn of what GitLab's JSON schema for editors does not know, too"
+)
 _INPUT: Final = Flag(("input",), Kind.LIST, help="NAME=VALUE of an input of the pipeline; may be repeated")
 _VARIABLE: Final = Flag(
     ("variable",), Kind.LIST, help="NAME=VALUE of a variable that includes can see; may be repeated"
@@ -32,16 +45,14 @@ _FOLDER: Final = Flag(
 
 
 def run(invocation: Invocation) -> int:
-    """Examine the file; the exit code is 1 when there is a finding.
+    """Examine the files; the exit code is 2 when one of them is refused, 0 for mere warnings.
 
-    :raises UsageError: for more than one file, and one that cannot be read.
+    :raises UsageError: for a file that cannot be read, and an unknown format.
     :raises CommandFailed: when config.toml is not valid.
     """
     if not invocation.rest:
         return _lint_config(invocation)
-    if len(invocation.rest) > 1:
-        raise UsageError("lint examines one file; call it once for each")
-    return _lint_pipeline(invocation, Path(invocation.rest[0]))
+    return _lint_pipelines(invocation)
 
 
 def _lint_config(invocation: Invocation) -> int:
@@ -62,8 +73,25 @@ def _lint_config(invocation: Invocation) -> int:
     return 0
 
 
-def _lint_pipeline(invocation: Invocation, path: Path) -> int:
-    # the compiler's libraries are wanted here only, not for config.toml
+def _lint_pipelines(invocation: Invocation) -> int:
+    from pyrunner.cli.findings import FORMATS  # with the compiler below it: not for config.toml
+
+    values = invocation.values
+    form = "json" if values.flag(_JSON.name) else values.text(_FORMAT.name)
+    if form not in FORMATS:
+        raise UsageError(f"--format is one of {', '.join(FORMATS)}")
+    found: list[Finding] = []
+    for name in invocation.rest:
+        findings = _findings(invocation, Path(name))
+        found += findings
+        if form == "text" and not findings:
+            click.echo(f"{name}: no findings")
+    if found or form == "json":
+        click.echo(FORMATS[form](found))
+    return REFUSED if any(not one.warning for one in found) else 0
+
+
+def _findings(invocation: Invocation, path: Path) -> list[Finding]:
     from pyrunner.ci.files import Folder
     from pyrunner.ci.include import IncludeContext
     from pyrunner.ci.lint import lint
@@ -82,19 +110,14 @@ def _lint_pipeline(invocation: Invocation, path: Path) -> int:
         variables=_pairs(_VARIABLE, values[_VARIABLE.name]),
     )
     found = lint(text, str(path), context, _pairs(_INPUT, values[_INPUT.name]))
-    if values.flag(_JSON.name):
-        shown = [{"message": one.message, "hint": one.hint, **one.position._asdict()} for one in found]
-        click.echo(json.dumps(shown, indent=2))
-        return 1 if found else 0
-    for one in found:
-        file, line, column = one.position
-        place = ":".join(str(part) for part in (file or path, line, column) if part)
-        click.echo(f"{place}: {one.message}")
-        if one.hint:
-            click.echo(f"    hint: {one.hint}")
-    if not found:
-        click.echo(f"{path}: no findings")
-    return 1 if found else 0
+    if values.flag(_SCHEMA.name):
+        from pyrunner.ci.schema import schema_findings  # jsonschema takes its time
+
+        found += schema_findings(text, str(path))
+    return [
+        one if one.position.file else replace(one, position=one.position._replace(file=str(path)))
+        for one in found
+    ]
 
 
 def _repository(path: Path) -> Path:
@@ -116,7 +139,7 @@ def _pairs(flag: Flag, texts: Sequence[str]) -> dict[str, str]:
 COMMAND: Final = RunnerCommand(
     "lint",
     run,
-    [CONFIG, _JSON, _INPUT, _VARIABLE, _FOLDER],
+    [CONFIG, _JSON, _FORMAT, _SCHEMA, _INPUT, _VARIABLE, _FOLDER],
     help="examine a .gitlab-ci.yml, or config.toml when no file is given",
-    usage="[FILE]",
+    usage="[FILE...]",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from typing import Any
 
 from pyrunner.ci.duration import seconds
@@ -37,6 +38,11 @@ def flat_strings(value: Any, levels: int = 10) -> list[str] | None:
     return leaves if leaves is not None and all(isinstance(one, str) for one in leaves) else None
 
 
+def _meant(word: str, keys: Collection[str]) -> str:
+    close = [one for one in get_close_matches(word, list(keys), 5) if one[:2] == word[:2]]
+    return f"did you mean {close[0]}?" if close else ""
+
+
 class Entry:
     """A mapping at the path ``where``; complaints name an attribute, its underscores as spaces."""
 
@@ -66,6 +72,7 @@ class Entry:
         unknown = [key for key in self.value if key not in keys]
         if unknown:
             shown = ", ".join(as_text(key) for key in unknown)
+            hint = _meant(as_text(unknown[0]), keys) or hint
             self.config(f"contains unknown keys: {shown}", self.value.place(unknown[0]), hint)
         return not unknown
 

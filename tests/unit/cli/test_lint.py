@@ -34,14 +34,54 @@ def test_a_pipeline_without_findings(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_findings_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1, each finding with file, line and column."""
+    """Exit code 2, each finding with file, line and column."""
     path = tmp_path / "ci.yml"
     path.write_text("a:\n  script: s\n  retry: 3\n")
-    assert run(["lint", str(path)], {"HOME": str(tmp_path)}) == 1
+    assert run(["lint", str(path)], {"HOME": str(tmp_path)}) == 2
     assert capsys.readouterr().out == f"{path}:3:3: retry config must be less than or equal to 2\n"
-    assert run(["lint", "--json", str(path)], {"HOME": str(tmp_path)}) == 1
-    shown = json.loads(capsys.readouterr().out)
-    assert [(one["file"], one["line"], one["column"]) for one in shown] == [(str(path), 3, 3)]
+    for words in (["--json"], ["--format", "json"]):
+        assert run(["lint", *words, str(path)], {"HOME": str(tmp_path)}) == 2
+        shown = json.loads(capsys.readouterr().out)
+        assert [(one["file"], one["line"], one["column"]) for one in shown] == [(str(path), 3, 3)]
+        assert shown[0]["severity"] == "error"
+
+
+def test_formats_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Editors get a compiler's lines, GitHub its commands with special characters escaped."""
+    path = tmp_path / "ci.yml"
+    path.write_text("a:\n  script: s\n  scrip: t\n")
+    environ = {"HOME": str(tmp_path)}
+    message = "jobs:a config contains unknown keys: scrip"
+    assert run(["lint", "--format", "gcc", str(path)], environ) == 2
+    expected = [f"{path}:3:3: error: {message}", f"{path}:3:3: note: did you mean script?"]
+    assert capsys.readouterr().out.splitlines() == expected
+    assert run(["lint", "--format", "github", str(path)], environ) == 2
+    expected = [f"::error file={path},line=3,col=3::{message}%0Ahint: did you mean script?"]
+    assert capsys.readouterr().out.splitlines() == expected
+    assert run(["lint", "--format", "xml", str(path)], environ) != 0
+
+
+def test_several_files_and_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each file is examined; warnings alone leave the exit code at 0."""
+    good, bad = tmp_path / "good.yml", tmp_path / "bad.yml"
+    good.write_text("a: {script: s, rules: [{when: always}]}")
+    bad.write_text("a: {script: s, retry: 3}")
+    environ = {"HOME": str(tmp_path)}
+    assert run(["lint", str(good)], environ) == 0
+    assert "warning: jobs:a may allow multiple pipelines" in capsys.readouterr().out
+    assert run(["lint", str(good), str(bad)], environ) == 2
+    assert f"{bad}:1:16: retry config" in capsys.readouterr().out
+
+
+def test_the_schema_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The schema for editors is asked on request only, and what it says is a warning."""
+    path = tmp_path / "ci.yml"
+    path.write_text("variables: {A: 1.5}\na: {script: s, services: [{name: x, alias: ''}]}\n")
+    environ = {"HOME": str(tmp_path)}
+    assert run(["lint", str(path)], environ) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert run(["lint", "--schema", str(path)], environ) == 0
+    assert f"{path}:2:36: warning: schema: a:services:0:alias" in capsys.readouterr().out
 
 
 def test_inputs_and_the_folder_for_includes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +97,7 @@ def test_inputs_and_the_folder_for_includes(tmp_path: Path, capsys: pytest.Captu
     (folder / "x.yml").write_text("a: {script: s}")
     words = ["lint", "--input", "f=x.yml", "--variable", "GROUP=g"]
     environ = {"HOME": str(tmp_path)}
-    assert run([*words, str(path)], environ) == 1
+    assert run([*words, str(path)], environ) == 2
     assert "hint: nothing is fetched" in capsys.readouterr().out
     assert run([*words, "--include-folder", str(tmp_path / "elsewhere"), str(path)], environ) == 0
 
