@@ -22,7 +22,7 @@ from pyrunner.executors.docker.request import ContainerRequest
 from pyrunner.executors.docker.volumes import Volumes, open_from_here
 from pyrunner.protocol.job import Image
 from tests.support.docker import DockerLab
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 

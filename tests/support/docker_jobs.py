@@ -115,7 +115,7 @@ def docker_job(
         job=sent,
         runner=RunnerConfig.from_dict(entry),
         record=record,
-        control=business / "build/4711",
+        control=business / "build" / str(sent.id),
         variables=VariableSet([*known, *own]),
         flag=lambda name: name in flags,
         **fields,

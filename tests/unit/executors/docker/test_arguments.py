@@ -18,7 +18,7 @@ from pyrunner.jobdir.record import TLSData
 from pyrunner.protocol.job import Image
 from pyrunner.protocol.variables import Variable, VariableSet
 from tests.support.contexts import DOCKER_LIKE
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 MAC = "92:d0:c6:0a:29:33"
 

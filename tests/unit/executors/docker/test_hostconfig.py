@@ -11,7 +11,7 @@ from pyrunner.executors.docker.hostconfig import check_early, host_config, log_c
 from pyrunner.executors.docker.labels import Role
 from pyrunner.executors.docker.request import ContainerRequest
 from pyrunner.protocol.job import Image
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 BUILD, HELPER, SERVICE = Role.BUILD, Role.HELPER, Role.SERVICE
 JOB = {BUILD, HELPER}

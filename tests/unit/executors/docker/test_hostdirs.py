@@ -10,7 +10,7 @@ import pytest
 
 from pyrunner.errors import JobDirError
 from pyrunner.executors.docker.hostdirs import make_host_folders, make_open_folder, slot_cache
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 
 def _mode(folder: Path) -> int:

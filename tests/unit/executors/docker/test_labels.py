@@ -16,7 +16,7 @@ from pyrunner.executors.docker.labels import (
     volume_labels,
 )
 from tests.support.contexts import SHA, variable
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 
 def test_gitlab_runners_labels() -> None:

@@ -12,7 +12,7 @@ from pyrunner.executors.docker.labels import Role
 from pyrunner.executors.docker.request import ContainerRequest
 from pyrunner.executors.docker.security import container_user, entrypoint, security_options
 from pyrunner.protocol.job import Image
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 
 def _request(role: Role, user: Any = None, **image: Any) -> ContainerRequest:

@@ -18,7 +18,7 @@ from pyrunner.executors.docker.volume_plan import (
     project_name,
     temporary_name,
 )
-from tests.support.docker_view import docker_job
+from tests.support.docker_jobs import docker_job
 
 SOURCE = "/srv/tristan/1/run/3/gitlab.example.com/group/app/branches/main/source"
 CACHE = "/srv/tristan/1/cache/projects/gitlab.example.com/7/unprotected/slot3"
