@@ -27,6 +27,7 @@ from pyrunner.manager.health import Health
 from pyrunner.manager.housekeeping import Housekeeping
 from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.launcher import Launcher
+from pyrunner.manager.leftovers import Leftovers
 from pyrunner.manager.link import Links, known_executors
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.notify import ServiceNotifier
@@ -108,6 +109,7 @@ class Manager:
             why_abort=lambda: why_jobs_would_die(environ) if detaches else "nobody would take them up",
         )
         self._housekeeping = Housekeeping(self.mailbox, self.fleet)
+        self._leftovers = Leftovers(self.mailbox, environ)
         self._notifier = ServiceNotifier(environ)
         self._reloading = Reloading(watcher, self._apply, apply_logging)
         self._rotation = (
@@ -266,6 +268,7 @@ class Manager:
         self.health.forget()
         for slots in self.fleet.slots():
             self._recovery.resume(slots, self.fleet.runners)
+        self._leftovers.look(self.fleet.runners.values())
 
     def _in_use(self, business: Business) -> bool:
         """Tell whether a business has jobs, or may get one: with a new lock come new, empty slots."""
@@ -282,6 +285,7 @@ class Manager:
         self.poller.configure(runners, config.effective_check_interval, self._clock())
         links = [runner.link.config for runner in self.fleet.runners.values()]
         self.links.keep(links + [job.link.config for job in self.roster])
+        self._spawner.expect(one.executor for one in links)
 
     def _rotated(self, runner: ActiveRunner, token: str) -> None:
         self.fleet.token_changed(runner, token)

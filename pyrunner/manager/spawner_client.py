@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,11 @@ class SpawnerClient:
         self._asked: deque[_Request] = deque()
         self._start_at = -math.inf
         self._closed = False
+        self._executors: list[str] = []
+
+    def expect(self, executors: Iterable[str]) -> None:
+        """Take note of the executors that jobs will need: the fork server imports what they do."""
+        self._executors = sorted(set(executors))
 
     def fileno(self) -> int:
         """Return the descriptor to watch for reading; -1 while no fork server runs."""
@@ -142,7 +147,9 @@ class SpawnerClient:
     def _send(self) -> None:
         while self._waiting and self._channel is not None:
             request = self._waiting[0]
-            message = json.dumps({"control": str(request.control.path)}).encode()
+            message = json.dumps(
+                {"control": str(request.control.path), "executors": self._executors}
+            ).encode()
             try:
                 socket.send_fds(self._channel, [message], [request.lock.fd])
             except BlockingIOError:

@@ -133,7 +133,7 @@ class DockerExecutor:
             group=self._group,
             before=ResourceUsage.from_dict(identity["before"]),
         )
-        process = DurableProcess(files, request.number, self.raw_log, tree, GRACE)
+        process = DurableProcess(files, request.number, self.raw_log, tree, GRACE, self.set_up.side_output)
         container = self._container()
         return ContainerStage(process, tree, self.report, self.set_up.memory_limit, container.discard)
 

@@ -49,6 +49,7 @@ def make_docker_executor(
         raw_log=raw_log,
         report=report,
         engine=engine,
+        side_output=lambda: set_up.side_output,
         announce_image=set_up.announce_helper,
         body=lambda: set_up.helper_body(KEEP_ALIVE, helper_box, archives),
     )

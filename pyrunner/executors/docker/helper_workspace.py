@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pyrunner.errors import EngineError, PyrunnerError
-from pyrunner.executors.base import Report, Running, StageEnd, StageLimits, StageRequest, Watch
+from pyrunner.executors.base import Report, Running, SideOutput, StageEnd, StageLimits, StageRequest, Watch
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.command_line import exec_command
@@ -43,6 +43,8 @@ class HelperWorkspace:
     raw_log: RawLog
     report: Report
     engine: Engine
+    #: Tells what is moved into the raw log beside the stages.
+    side_output: Callable[[], SideOutput | None]
     #: Writes the lines about the image, before the first stage.
     announce_image: Callable[[], None]
     body: Callable[[], tuple[dict[str, Any], str]]
@@ -127,7 +129,9 @@ class HelperWorkspace:
         tree = _ExecTree(
             engine=self.engine, container=identity, claim=files.claim, native_stop=False, group=None
         )
-        return _ExecStage(DurableProcess(files, request.number, self.raw_log, tree, GRACE))
+        return _ExecStage(
+            DurableProcess(files, request.number, self.raw_log, tree, GRACE, self.side_output())
+        )
 
 
 @dataclass

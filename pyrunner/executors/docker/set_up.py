@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pyrunner.errors import PyrunnerError
-from pyrunner.executors.base import Report, StageStopped
+from pyrunner.executors.base import Report, SideOutput, StageStopped
 from pyrunner.executors.docker.arguments import create_arguments, environment
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import MOUNT, Box
@@ -166,6 +166,11 @@ class JobSetUp:
     def barrier(self) -> bytes:
         """What the command prints when an entrypoint hands over to it; empty where there is none."""
         return self._barrier if self._build_box is not None and self.has_entrypoint else b""
+
+    @property
+    def side_output(self) -> SideOutput | None:
+        """What services print, where the job wants to see it."""
+        return self.services.output if self.services is not None and self.job.debug_services else None
 
     @property
     def memory_limit(self) -> int:
