@@ -38,7 +38,7 @@ class HealthCheck:
         engine: Engine,
         report: Report,
         make_probe: Callable[[StartedService], Probe],
-        timeout: float,
+        timeout: int,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         self._engine = engine
@@ -55,7 +55,7 @@ class HealthCheck:
         if self._timeout <= 0 or not services:
             return
         self._report.plain(
-            f"Waiting for services to be up and running (timeout {self._timeout:g} seconds)..."
+            f"Waiting for services to be up and running (timeout {self._timeout} seconds)..."
         )
         self._report.once("services.checked", lambda: self._check(services))
 

@@ -7,14 +7,18 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from pyrunner.trace.lines import GREY, RESET
 from pyrunner.trace.text import to_bytes
 
-_END = RESET + b"\n"
+_END: Final = RESET + b"\n"
 #: How the engine writes times: nine digits of a second, UTC.
-_TIME = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})Z(?: |$)")
+_TIME: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})Z(?: |$)")
+
+_SECOND: Final = 1_000_000_000
+#: How late a line can be in its log, nanoseconds.
+_LATE: Final = _SECOND
 
 
 def line_prefix(aliases: Iterable[str]) -> bytes:
@@ -28,11 +32,21 @@ def trace_lines(piece: bytes, prefix: bytes) -> Iterator[bytes]:
         yield prefix + line + _END
 
 
+def _nanoseconds(line: bytes, start: int) -> int:
+    """Return the time of a line, 0 when it has none."""
+    found = _TIME.match(line, start)
+    if found is None:
+        return 0
+    second = calendar.timegm(time.strptime(found[1].decode(), "%Y-%m-%dT%H:%M:%S"))
+    return second * _SECOND + int(found[2].ljust(9, b"0"))
+
+
 @dataclass(frozen=True)
 class LogPosition:
     """Where in a container's log the trace stands.
 
-    The lines of two streams need not come in the order of their times; those since a time are counted.
+    The lines of two streams need not come in the order of their times: the log is read again from a little
+    earlier on, and the lines that are known are counted.
     """
 
     #: Seconds and nanoseconds, for the engine; empty: from the beginning.
@@ -53,18 +67,19 @@ class LogPosition:
         lines = complete.split(b"\n") if newline else []
         if not whole:
             del lines[:1]
-        times: list[tuple[bytes, bytes]] = []
+        times: list[int] = []
         for line in lines:
-            found = _TIME.match(line, len(prefix))
             # A line without a time is a part of the one before.
-            latest = times[-1] if times else (b"", b"")
-            times.append((found[1], found[2].ljust(9, b"0")) if found else latest)
-        if not times or not times[-1][0]:
+            times.append(_nanoseconds(line, len(prefix)) or (times[-1] if times else 0))
+        if not any(times):
             return cls("", len(lines), len(rest))
-        second, fraction = times[-1]
-        seconds = calendar.timegm(time.strptime(second.decode(), "%Y-%m-%dT%H:%M:%S"))
-        count = sum(1 for one in times if one >= times[-1])
-        return cls(f"{seconds}.{fraction.decode()}", count, len(rest))
+        latest = max(times)
+        since = latest - _LATE
+        if not whole:
+            # Of what lies before, and may be as late, nothing is known.
+            since = max(since, (times[0] + latest) // 2)
+        count = sum(1 for one in times if one >= since)
+        return cls(f"{since // _SECOND}.{since % _SECOND:09d}", count, len(rest))
 
     def rest_of(self, pieces: Iterable[bytes], prefix: bytes) -> Iterator[bytes]:
         """Yield what is not in the trace yet of a log that was read from :attr:`since` on."""

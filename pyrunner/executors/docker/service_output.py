@@ -19,7 +19,7 @@ from pyrunner.executors.base import Report
 from pyrunner.executors.docker.engine import Endpoint
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.service_lines import LogPosition, line_prefix
-from pyrunner.executors.docker.service_pump import INTERRUPTED, LogPump
+from pyrunner.executors.docker.service_pump import FOLLOWED, INTERRUPTED, LogPump
 from pyrunner.executors.docker.service_state import StartedService
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import read_exit, spawn_wrapper
@@ -37,8 +37,8 @@ _SPLICES_PER_TURN: Final = 4
 #: Seconds between two looks at whether a pump lives, and the longest pause before another is started.
 _LOOK: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
-#: Pumps of one service that a supervisor starts before it lets the log be.
-_MOST_PUMPS: Final = 12
+#: Pumps of one service that may fail before a supervisor lets its log be.
+_MOST_FAILURES: Final = 12
 #: Seconds that pumps get for their last lines when the containers are gone.
 _LAST_LINES: Final = 2.0
 _LAST_LINES_LOOK: Final = 0.02
@@ -112,7 +112,7 @@ class _Source:
         self._service = service
         self._number = number
         self._prefix = line_prefix(service.aliases)
-        self._started = 0
+        self._failures = 0
         self._look_at = 0.0
         self._restart = self._latest()
 
@@ -158,8 +158,7 @@ class _Source:
         """End the pump; what it has written is taken."""
         if self.done:
             return
-        # One that has not begun yet never will.
-        create_exclusive(self._files.claim, b"{}")
+        self._void()
         with contextlib.suppress(OSError, ValueError, JobDirError):
             ProcessIdentity.from_dict(json.loads(self._files.claim.read_bytes())).send(signal.SIGKILL)
         self._finish()
@@ -178,36 +177,54 @@ class _Source:
             # Looked at again: it may have written its last word between the two looks.
             record = read_exit(self._files.exit)
         self._drain_all()
-        if record is not None and not record.get(INTERRUPTED):
+        if record is None or record.get(INTERRUPTED):
+            self._again()
+        elif record.get(FOLLOWED):
+            self._retire()
+            self._start(follow=False)
+        else:
             self._finish()
-        elif self._started >= _MOST_PUMPS:
+
+    def _again(self) -> None:
+        """Replace a pump that was killed, or lost its engine."""
+        self._failures += 1
+        if self._failures > _MOST_FAILURES:
             logger.warning("the log of service %s cannot be followed any more", self._service.name)
             self._finish()
-        else:
-            create_exclusive(self._files.drained, b"")
-            self._start()
-            self._look_at = time.monotonic() + min(_LOOK * 2**self._started, _LONGEST_PAUSE)
+            return
+        self._retire()
+        self._start()
+        self._look_at = time.monotonic() + min(_LOOK * 2**self._failures, _LONGEST_PAUSE)
 
     def _finish(self) -> None:
         self._drain_all()
-        create_exclusive(self._files.drained, b"")
         self._raw_log.close_stage(self._number, time.time())
-        self._files.remove()
+        self._retire()
         self.done = True
 
-    def _start(self) -> None:
+    def _void(self) -> None:
+        """See to it that a pump which has not begun never will."""
+        create_exclusive(self._files.claim, b"{}")
+
+    def _retire(self) -> None:
+        """Let the pump go: all that it has written is in the raw log."""
+        self._void()
+        create_exclusive(self._files.drained, b"")
+        self._files.remove()
+
+    def _start(self, follow: bool = True) -> None:
         """Start a pump that goes on where the raw log stands."""
         tail, whole = output_tail(self._control, self._number, _TAIL + 4 * len(self._prefix))
         position = LogPosition.behind(tail, whole, self._prefix)
         self._restart += 1
-        self._started += 1
         files = self._files
         files.make_fifos()
         self._open()
         lock = OpenFileLock.take(files.lock)
         if lock is None:
             raise JobDirError(f"{files.lock} is held by another pump")
-        spawn_wrapper(LogPump(files, self._endpoint, self._service.id, self._prefix, position), lock)
+        container = self._service.id
+        spawn_wrapper(LogPump(files, self._endpoint, container, self._prefix, position, follow), lock)
 
     def _open(self) -> None:
         # For writing as well: without a pump there is no end-of-file, which poll would tell for ever.

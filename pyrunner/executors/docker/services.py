@@ -33,16 +33,19 @@ class ServiceImage(Protocol):
         """What containers are created from."""
 
     @property
-    def platform(self) -> str:
-        """``os/architecture[/variant]`` of the image."""
+    def platform(self) -> object:
+        """Its text is ``os/architecture[/variant]`` of the image."""
 
 
 class ServiceImages(AllowsImages, Protocol):
     """Gets images (docker-executor.md 3)."""
 
-    def use(self, name: str, platform: str = "", requested: Sequence[str] = ()) -> ServiceImage:
+    def use(
+        self, name: str, platform: str = "", requested: Sequence[str] = (), key: str = ""
+    ) -> ServiceImage:
         """Return an image, pulled where the policies say so; lines of the trace included.
 
+        :param key: names this call in the journal.
         :raises PyrunnerError: when there is no such image.
         """
 
@@ -96,7 +99,8 @@ class Services:
         :raises BuildError: for a name that cannot be read, or a request that the engine does not understand.
         :raises PyrunnerError: when a service is not allowed, cannot be pulled, or does not start.
         """
-        records = self._report.once("services", self._bring_up)
+        wanted = self._wanted()
+        records = self._report.once("services", lambda: self._bring_up(wanted))
         self._started = [StartedService.from_dict(one) for one in records]
         if self._job.debug_services:
             self._output.begin(self._started, self._report)
@@ -126,26 +130,35 @@ class Services:
         """Collect the last output; called when the containers have been stopped or removed. Safe twice."""
         self._output.close()
 
-    def _bring_up(self) -> list[dict[str, Any]]:
+    def _wanted(self) -> list[ServiceContainer]:
+        """Get all images and work out all containers."""
         definitions = service_definitions(self._job, self._images)
-        wanted = [self._prepare(planned) for planned in plan_services(definitions) if self._wanted(planned)]
+        wanted = []
+        for planned in plan_services(definitions):
+            for alias in planned.taken_before:
+                self._report.warning(planned.warning(alias))
+            # Without any host name a service is not started at all.
+            if planned.aliases:
+                wanted.append(self._prepare(planned))
+        return wanted
+
+    def _bring_up(self, wanted: list[ServiceContainer]) -> list[dict[str, Any]]:
         config = self._job.config
         timeout = max(config.wait_for_services_timeout, _LEAST_START_TIMEOUT)
         containers = ServiceContainers(self._engine, self._report, timeout, config.volume_keep)
         return [one.to_dict() for one in containers.bring_up(wanted)]
-
-    def _wanted(self, planned: PlannedService) -> bool:
-        """Tell of host names that are taken; without any the service is not started at all."""
-        for alias in planned.taken_before:
-            self._report.warning(planned.warning(alias))
-        return bool(planned.aliases)
 
     def _prepare(self, planned: PlannedService) -> ServiceContainer:
         """Get the image and work out the container, in the order of gitlab-runner's lines."""
         planned.check()
         definition = planned.definition
         self._report.plain(f"Starting service {planned.name.title}...")
-        image = self._images.use(planned.name.image, definition.platform, definition.image.pull_policy)
+        image = self._images.use(
+            planned.name.image,
+            definition.platform,
+            definition.image.pull_policy,
+            key=f"service.{definition.index}",
+        )
         body = self._create(self._request(planned, image))
         for alias in planned.taken_after:
             self._report.warning(planned.warning(alias))
@@ -155,7 +168,7 @@ class Services:
             image=definition.image.name,
             aliases=planned.aliases,
             body=body,
-            platform=image.platform if definition.platform else "",
+            platform=str(image.platform) if definition.platform else "",
         )
 
     def _request(self, planned: PlannedService, image: ServiceImage) -> ContainerRequest:
