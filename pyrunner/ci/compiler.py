@@ -12,8 +12,9 @@ from pyrunner.ci.event import Event
 from pyrunner.ci.expansion import expand
 from pyrunner.ci.files import Folder
 from pyrunner.ci.finding import Finding, Findings
-from pyrunner.ci.include import IncludeContext, expand_includes
+from pyrunner.ci.include import expand_includes
 from pyrunner.ci.layers import Layers
+from pyrunner.ci.locations import IncludeContext
 from pyrunner.ci.plan import LeftOut, Pipeline, PlannedJob
 from pyrunner.ci.planning import JobPlanner
 from pyrunner.ci.repository import Repository

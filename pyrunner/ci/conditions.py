@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyrunner.ci.expansion import expand
 from pyrunner.ci.globs import any_match, with_folders
-from pyrunner.ci.include import IncludeContext
 from pyrunner.ci.layers import View
+from pyrunner.ci.locations import IncludeContext
 from pyrunner.ci.repository import Repository, UnknownRef
 from pyrunner.ci.tree import Map, Position, as_text
 from pyrunner.errors import PipelineError

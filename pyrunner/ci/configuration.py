@@ -12,7 +12,8 @@ from pyrunner.ci.defaults import inherited_variables, with_defaults
 from pyrunner.ci.extends import resolve_extends, resolve_references
 from pyrunner.ci.finding import Finding, Findings
 from pyrunner.ci.graph import Node, check_graph
-from pyrunner.ci.include import IncludeContext, load_configuration
+from pyrunner.ci.include import load_configuration
+from pyrunner.ci.locations import IncludeContext
 from pyrunner.ci.matrix import Instance
 from pyrunner.ci.nodes import graph_of, instances_of
 from pyrunner.ci.tree import Map, flatten

@@ -27,12 +27,14 @@ _GRAMMAR: Final = r"""
 ?unary: atom | "!" unary -> negate
 ?atom: "(" or_ ")"
     | VARIABLE -> variable
+    | INPUT -> input
     | STRING -> string
     | PATTERN -> pattern
     | "null" -> null
     | "true" -> true
     | "false" -> false
 VARIABLE: /\$\w+/
+INPUT: /\$\[\[\s*inputs\.[\w-]+\s*\]\]/
 STRING: /"[^"]*"|'[^']*'/
 PATTERN: /\/(?:\\\/|[^\/])+[^\/\\]\/[ismU]*/
 %ignore /\s+/
@@ -110,6 +112,10 @@ class _Builder(lark.Transformer[Any, Any]):
 
     def variable(self, items: list[Any]) -> Evaluate:
         name = str(items[0])[1:]
+        return lambda variables: variables.get(name)
+
+    def input(self, items: list[Any]) -> Evaluate:
+        name = str(items[0])[3:-2].strip()
         return lambda variables: variables.get(name)
 
     def string(self, items: list[Any]) -> Evaluate:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pyrunner.ci.expansion import expand
-from pyrunner.ci.tree import Map, Position, Reference, Seq, as_text
+from pyrunner.ci.tree import NOWHERE, Map, Position, Reference, Seq, as_text, planted
 from pyrunner.errors import PipelineError
 
 _BLOCK: Final = re.compile(r"\$\[\[\s*((?:(?!\]\]).){2,}?)\s*\]\]", re.DOTALL)
@@ -20,20 +20,29 @@ _MOST_BLOCKS: Final = 10_000
 _LONGEST_TEXT: Final = 1024 * 1024
 
 
-def interpolate(tree: Map, inputs: Mapping[str, Any], variables: Mapping[str, str]) -> Map:
+def interpolate(
+    tree: Map,
+    inputs: Mapping[str, Any],
+    variables: Mapping[str, str],
+    component: Mapping[str, str] | None = None,
+) -> Map:
     """Return ``tree`` with its blocks replaced; a scalar that is one block takes the input's type.
 
     :param variables: what ``expand_vars`` sees (2.2).
+    :param component: the facts that ``$[[ component.x ]]`` may name.
     :raises PipelineError: for blocks that cannot be read or name nothing, at their position.
     """
-    done = _Interpolation(inputs, variables).walk(tree, tree.position)
+    done = _Interpolation(inputs, variables, component or {}).walk(tree, tree.position)
     assert isinstance(done, Map)
     return done
 
 
 class _Interpolation:
-    def __init__(self, inputs: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, inputs: Mapping[str, Any], variables: Mapping[str, str], component: Mapping[str, str]
+    ) -> None:
         self._inputs = inputs
+        self._component = component
         self._variables = variables
         self._blocks = 0
 
@@ -94,7 +103,7 @@ class _Interpolation:
         read = _ACCESS.fullmatch(access)
         if read is None:
             if access.startswith("component."):
-                raise ValueError(f"`{access}` is not supported by pyrunner")
+                return self._fact(access)
             raise ValueError("invalid pattern used for interpolation. valid pattern is $[[ inputs.input ]]")
         if read[1] not in self._inputs:
             raise ValueError(f"unknown interpolation provided: `{read[1]}` in `{access}`")
@@ -106,12 +115,19 @@ class _Interpolation:
             value = value[index]
         return value
 
+    def _fact(self, access: str) -> str:
+        name = access.removeprefix("component.")
+        if name not in self._component:
+            raise ValueError(f"unknown interpolation provided: `{name}` in `{access}`")
+        return self._component[name]
+
     def _call(self, call: str, value: Any) -> Any:
         read = _CALL.fullmatch(call)
         name, arguments = (read[1], read[2]) if read else ("", None)
         numbers = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", arguments or "")
+        quoted = re.fullmatch(r"\s*(?:'([^']+)'|\"([^\"]+)\")\s*", arguments or "")
         plain = name in ("expand_vars", "posix_escape") and arguments is None
-        if not plain and not (name == "truncate" and numbers):
+        if not plain and not (name == "truncate" and numbers) and not (name == "split" and quoted):
             raise ValueError(
                 f"no function matching `{call}`: check that the function name, arguments, "
                 "and types are correct"
@@ -120,6 +136,8 @@ class _Interpolation:
             raise ValueError(
                 f"error in `{name}` function: invalid input type: {name} can only be used with string inputs"
             )
+        if name == "split" and quoted:
+            return planted(value.split(quoted[1] or quoted[2]), NOWHERE)
         if numbers:
             return value[int(numbers[1]) : int(numbers[1]) + int(numbers[2])]
         if name == "posix_escape":

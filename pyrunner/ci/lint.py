@@ -10,7 +10,7 @@ from typing import Any
 
 from pyrunner.ci.configuration import read_configuration
 from pyrunner.ci.finding import Finding
-from pyrunner.ci.include import IncludeContext
+from pyrunner.ci.locations import IncludeContext
 
 
 def lint(

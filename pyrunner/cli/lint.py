@@ -93,8 +93,8 @@ def _lint_pipelines(invocation: Invocation) -> int:
 
 def _findings(invocation: Invocation, path: Path) -> list[Finding]:
     from pyrunner.ci.files import Folder
-    from pyrunner.ci.include import IncludeContext
     from pyrunner.ci.lint import lint
+    from pyrunner.ci.locations import IncludeContext
 
     values = invocation.values
     try:

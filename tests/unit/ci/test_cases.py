@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pyrunner.ci.files import Folder
-from pyrunner.ci.include import IncludeContext
 from pyrunner.ci.lint import lint
+from pyrunner.ci.locations import IncludeContext
 from pyrunner.errors import PipelineError
 from tests.support.pipelines import compile_case, describe
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pyrunner.ci.files import Folder
-from pyrunner.ci.include import IncludeContext, load_configuration
+from pyrunner.ci.include import load_configuration
+from pyrunner.ci.locations import IncludeContext
 from pyrunner.errors import PipelineError
 
 HEADER = "spec: {inputs: {e: {options: [dev, prod]}}}\n---\nj: {script: '%s'}"

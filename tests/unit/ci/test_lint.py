@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pyrunner.ci.duration import seconds
 from pyrunner.ci.files import Folder
 from pyrunner.ci.graph import Need, Node, check_graph
-from pyrunner.ci.include import IncludeContext
 from pyrunner.ci.lint import lint
+from pyrunner.ci.locations import IncludeContext
 from pyrunner.ci.matrix import expand_parallel
 from pyrunner.ci.source import load_source
 from pyrunner.errors import PipelineError

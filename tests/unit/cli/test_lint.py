@@ -81,7 +81,7 @@ def test_the_schema_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run(["lint", str(path)], environ) == 0
     assert "warning" not in capsys.readouterr().out
     assert run(["lint", "--schema", str(path)], environ) == 0
-    assert f"{path}:2:36: warning: schema: a:services:0:alias" in capsys.readouterr().out
+    assert f"{path}:2:37: warning: schema: a:services:0:alias" in capsys.readouterr().out
 
 
 def test_inputs_and_the_folder_for_includes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
