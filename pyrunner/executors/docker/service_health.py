@@ -54,9 +54,7 @@ class HealthCheck:
         """
         if self._timeout <= 0 or not services:
             return
-        self._report.plain(
-            f"Waiting for services to be up and running (timeout {self._timeout} seconds)..."
-        )
+        self._report.plain(f"Waiting for services to be up and running (timeout {self._timeout} seconds)...")
         self._report.once("services.checked", lambda: self._check(services))
 
     def _check(self, services: Sequence[StartedService]) -> bool:

@@ -350,3 +350,51 @@ def test_descriptors_are_given_back(stage: Stage) -> None:
     stage.events = [stage.ended(exit_code=0)]
     stage.wait()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@dataclass
+class Aside:
+    """Output beside the stage: a pipe of its own, whose bytes the test counts."""
+
+    pipe: tuple[int, int]
+    moved: bytes = b""
+
+    @property
+    def fds(self) -> list[int]:
+        """The end to read from."""
+        return [self.pipe[0]]
+
+    def put(self, data: bytes) -> Callable[[], None]:
+        """Return an event: something comes."""
+
+        def act() -> None:
+            os.write(self.pipe[1], data)
+
+        return act
+
+    def drain(self) -> bool:
+        """Move what there is."""
+        try:
+            self.moved += os.read(self.pipe[0], 100)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def test_output_beside_a_stage_is_moved_while_it_runs(stage: Stage) -> None:
+    """Whoever waits for a stage also moves what comes from elsewhere, to the stage's end."""
+    pipe = os.pipe2(os.O_NONBLOCK)
+    aside = stage.process.beside = Aside(pipe)
+    try:
+        stage.events = [
+            aside.put(b"one "),
+            stage.print(b"stage"),
+            aside.put(b"two"),
+            stage.ended(exit_code=0),
+        ]
+        assert stage.wait().status.ok
+    finally:
+        for fd in pipe:
+            os.close(fd)
+    assert aside.moved == b"one two"
+    assert stage.output == b"stage"
