@@ -30,6 +30,7 @@ _CONNECT: Final = 10.0
 #: Bytes of one event; longer is no engine.
 _LONGEST_EVENT: Final = 1024 * 1024
 _LONGEST_ERROR: Final = 64 * 1024
+_PIECE: Final = 64 * 1024
 
 
 class EngineStream:
@@ -143,9 +144,20 @@ def _check(response: http.client.HTTPResponse) -> None:
 
 
 def _objects(response: http.client.HTTPResponse) -> Iterator[Any]:
-    while line := response.readline(_LONGEST_EVENT):
-        if line.strip():
-            yield json.loads(line)
+    """Yield the objects of the answer, one a line.
+
+    By ``read1``: ``readline`` takes a connection that breaks off between two chunks for the answer's end.
+    """
+    rest = b""
+    while piece := response.read1(_PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > _LONGEST_EVENT:
+            raise ValueError("the engine sends what is no event")
+        yield from (json.loads(one) for one in lines if one.strip())
+    if response.length:
+        raise http.client.IncompleteRead(rest)
+    if rest.strip():
+        yield json.loads(rest)
 
 
 def _words(error: Exception) -> str:

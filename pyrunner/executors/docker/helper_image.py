@@ -10,7 +10,7 @@ from typing import Any, Final
 import zstandard
 
 from pyrunner import COMPATIBLE_VERSION
-from pyrunner.errors import EngineError, PyrunnerError
+from pyrunner.errors import EngineError
 from pyrunner.executors.base import Report
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.engine import Engine
@@ -61,8 +61,12 @@ class HelperImage:
             self._image = self._find()
         return self._image
 
+    @property
+    def _flavor(self) -> str:
+        return self._job.variables.expand_value(self._job.config.helper_image_flavor) or _DEFAULT_FLAVOR
+
     def _find(self) -> Image:
-        default = default_name(self._engine.info, self._job.config.helper_image_flavor)
+        default = default_name(self._engine.info, self._flavor)
         chosen = self._job.variables.expand_value(self._job.config.helper_image)
         if chosen:
             self._report.plain(f"Using helper image:  {chosen}  (overridden, default would be  {default} )")
@@ -89,17 +93,19 @@ class HelperImage:
             raise
 
     def _load(self, name: str) -> bool:
-        """Load a packaged image; False when there is none."""
-        flavor = self._job.config.helper_image_flavor or _DEFAULT_FLAVOR
-        stem = f"prebuilt-{flavor}-{_architecture(self._engine.info)}"
+        """Load a packaged image; False when there is none that can be loaded.
+
+        A broken archive is no worse than none: the registry has the image, too (8.2).
+        """
+        stem = f"prebuilt-{self._flavor}-{_architecture(self._engine.info)}"
         for folder in self._folders:
             for suffix, load in ((".docker.tar.zst", self._load_saved), (".tar.xz", self._load_exported)):
                 archive = folder / f"{stem}{suffix}"
                 if archive.is_file():
                     try:
                         in_background(lambda load=load, archive=archive: load(archive, name), self._report)  # type: ignore[misc]
-                    except (OSError, lzma.LZMAError, zstandard.ZstdError) as error:
-                        raise PyrunnerError(f"loading helper image {archive}: {error}") from error
+                    except (OSError, EOFError, EngineError, lzma.LZMAError, zstandard.ZstdError):
+                        continue
                     return True
         return False
 

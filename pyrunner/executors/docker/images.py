@@ -28,6 +28,7 @@ from pyrunner.executors.docker.pull_failures import pull_failure_reason, worth_a
 from pyrunner.executors.docker.pull_policy import IF_NOT_PRESENT, NEVER, effective_policies, listed
 from pyrunner.executors.docker.pulls import PullRequest, Pulls
 from pyrunner.executors.docker.references import InvalidReference, parse_reference
+from pyrunner.jobdir.engine_records import EngineRecords, Thing
 from pyrunner.system.golang import quoted
 
 #: Tries of one pull that fails for a reason outside, and seconds between them.
@@ -77,6 +78,7 @@ class Images:
         self._pulls = Pulls(engine, report, locks)
         self._home = home
         self._environment = os.environ if environment is None else environment
+        self._records = _records(engine, job, report)
         #: Name to id of what the job has used: it is not pulled again.
         self._used: dict[str, str] = {}
         self._requests: dict[str, int] = {}
@@ -153,9 +155,9 @@ class Images:
         """
         key = f"{wanted.key}.{number}"
         platform = self._platform(wanted)
-        found = self._recorded(f"{key}.local", lambda: self._inspect(wanted.name, platform))
+        found = self._recorded(f"{key}.local", lambda: self._look(wanted.name, platform))
         image = Image.from_dict(found["image"]) if found["image"] else None
-        if image is not None and self._used.get(wanted.name) == image.id:
+        if image is not None and found["used"]:
             return image
         if policy == NEVER:
             if image is None:
@@ -173,7 +175,16 @@ class Images:
                 f"inspecting image {quoted(wanted.name)} after pull: {pulled['error']}",
                 pull_failure_reason(pulled["error"]),
             )
-        return Image.from_dict(pulled["image"])
+        image = Image.from_dict(pulled["image"])
+        if self._records is not None:
+            self._records.made(
+                Thing.IMAGE,
+                wanted.name,
+                self._job.record.business,
+                image.id,
+                was_there=found["image"] is not None,
+            )
+        return image
 
     def _platform(self, wanted: _Wanted) -> Platform | None:
         if not wanted.platform_text:
@@ -249,13 +260,27 @@ class Images:
             self._report.plain(f"Authenticating with credentials from {told['source']}")
         return look
 
+    def _look(self, name: str, platform: Platform | None) -> dict[str, Any]:
+        """Return what is there; from now on nobody who makes room removes it."""
+        if self._records is not None:
+            self._records.using(Thing.IMAGE, name)
+        return self._inspect(name, platform)
+
     def _inspect(self, name: str, platform: Platform | None) -> dict[str, Any]:
         try:
             image = in_background(lambda: inspect_image(self._engine, name, platform), self._report)
         except EngineError as error:
-            return {"image": None, "error": str(error)}
-        return {"image": image.to_dict(), "error": ""}
+            return {"image": None, "error": str(error), "used": False}
+        return {"image": image.to_dict(), "error": "", "used": self._used.get(name) == image.id}
 
     def _recorded(self, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         value: dict[str, Any] = self._report.once(key, compute)
         return value
+
+
+def _records(engine: Engine, job: DockerJob, report: Report) -> EngineRecords | None:
+    """Return where it is noted what pulls bring; what is on another machine is no affair of this disk."""
+    business = job.record.business
+    if not (business and engine.endpoint.local):
+        return None
+    return EngineRecords(Path(business).parent, engine.endpoint.host, report.pause)

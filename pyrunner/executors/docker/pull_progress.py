@@ -46,7 +46,7 @@ class PullProgress:
     def event(self, event: dict[str, Any]) -> None:
         """Take one event of the engine."""
         status, name = event.get("status"), event.get("id")
-        if status not in _OF_LAYERS or not isinstance(name, str):
+        if not isinstance(status, str) or not isinstance(name, str) or status not in _OF_LAYERS:
             return
         with self._lock:
             layer = self._layers.setdefault(name, _Layer())

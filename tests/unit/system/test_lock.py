@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyrunner.system.inotify import Inotify
-from pyrunner.system.lock import OpenFileLock, is_held
+from pyrunner.system.lock import OpenFileLock, is_held, try_lock
 
 
 @pytest.fixture
@@ -99,3 +99,15 @@ def test_a_probe_wakes_nobody(path: Path, tmp_path: Path) -> None:
     finally:
         inotify.close()
         lock.close()
+
+
+def test_a_file_that_is_open_already_can_be_locked(tmp_path: Path) -> None:
+    """By one open file only; the end of that one frees it."""
+    first, second = (os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600) for _ in range(2))
+    try:
+        assert try_lock(first)
+        assert not try_lock(second)
+        os.close(first)
+        assert try_lock(second)
+    finally:
+        os.close(second)
