@@ -27,7 +27,7 @@ from pyrunner.system.lock import is_held
 from pyrunner.system.process import ProcessIdentity
 from pyrunner.trace.rawlog import RawLog
 from tests.support.docker import DockerLab
-from tests.support.docker_jobs import docker_job
+from tests.support.docker_jobs import containers_of, docker_job, output_of, place_docker_job
 from tests.support.job_reports import JobLife
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
@@ -615,3 +615,34 @@ def test_a_closed_output_ends_pumps_of_running_containers(bench: Bench) -> None:
         services.close()
         assert pump.wait(PATIENCE)
         assert os.path.exists(bench.life.control.raw_log)
+
+
+# A whole job
+
+
+def test_a_job_with_a_service_survives_its_supervisors(docker_lab: DockerLab, tmp_path: Path) -> None:
+    """The script reaches the service by its alias, its output is in the trace once, nothing is left."""
+    image = docker_lab.image("EXPOSE 8080", files={"www/hello": b"from the service\n"})
+    job = place_docker_job(
+        tmp_path,
+        docker_lab,
+        script=["wget -q -O - http://web:8080/hello", "sleep 3", "wget -q -O - http://web:8080/hello"],
+        services=[
+            {
+                "name": image,
+                "alias": "web",
+                "command": ["sh", "-c", "echo up; exec httpd -f -vv -p 8080 -h /www"],
+            }
+        ],
+        variables={"CI_DEBUG_SERVICES": "true"},
+    )
+    job.start()
+    job.await_output(b"from the service")
+    job.kill()
+    assert job.finish().state == "success"
+    assert output_of(job) == ["from the service"] * 2
+    served = [line for line in job.trace.split(b"\n") if b"[service:" in line]
+    assert len([line for line in served if b" up\x1b" in line]) == 1
+    assert len([line for line in served if b"url:/hello" in line or b"response:200" in line]) >= 2
+    assert containers_of(job, docker_lab) == []
+    assert not list(job.control.path.glob("out.61440*"))
