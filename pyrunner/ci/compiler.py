@@ -113,7 +113,7 @@ def _compiled(
         on_job_failure=cancel[1],
     )
     if not verdict.included:
-        return _refused(pipeline, configuration, _FILTERED, verdict.reason)
+        return _refused(pipeline, configuration, _FILTERED, f"workflow {verdict.reason}")
     if honor_skip and event.commit.skips_ci:
         return _refused(pipeline, configuration, _SKIPPED, "[ci skip]")
     name = _name(configuration, event, root)

@@ -24,23 +24,21 @@ def admits(job: Map, event: Event, context: RuleContext, *, defaults: bool) -> t
         only = Map()
     if only is not None and only.get("refs") is None:  # a map without refs keeps the default, always
         only.put("refs", list(_DEFAULT_REFS), NOWHERE)
-    for key in only or ():
-        if only is not None and only[key] is not None and not _holds(key, only[key], event, context):
-            return False, f"only:{key} does not match {_described(event, key)}"
+    for key, value in (only or {}).items():
+        if value is not None:
+            held, words = _holds(key, value, event, context)
+            if not held:
+                return False, f"only:{key} does not match ({words})"
     for key, value in (excluded or {}).items():
-        if value is not None and _holds(key, value, event, context):
-            return False, f"except:{key} matches {_described(event, key)}"
+        if value is not None:
+            held, words = _holds(key, value, event, context)
+            if held:
+                return False, f"except:{key} matches ({words})"
     if job.get("only") is not None:
         return True, f"only matches {event.kind} {event.ref}"
     if excluded is not None:
         return True, f"except does not match {event.kind} {event.ref}"
     return True, "neither rules nor only"
-
-
-def _described(event: Event, key: str) -> str:
-    if key == "refs":
-        return f"{event.kind} {event.ref}, source {event.source}"
-    return "the files" if key == "changes" else "the variables" if key == "variables" else "the cluster"
 
 
 def _policy(written: Any) -> Map | None:
@@ -53,14 +51,15 @@ def _policy(written: Any) -> Map | None:
     return made
 
 
-def _holds(key: str, value: Any, event: Event, context: RuleContext) -> bool:
+def _holds(key: str, value: Any, event: Event, context: RuleContext) -> tuple[bool, str]:
     if key == "refs":
-        return any(_is_ref(one, event) for one in value)
+        words = f"{event.kind} {event.ref}, source {event.source}"
+        return any(_is_ref(one, event) for one in value), words
     if key == "variables":
-        return any(parse(one).is_true(context.view.written) for one in value)
+        return any(parse(one).is_true(context.view.written) for one in value), ", ".join(value)
     if key == "changes":
-        return context.files.changes(context.name, value, NOWHERE, context.view)[0]
-    return event.kubernetes_active
+        return context.files.changes(context.name, value, NOWHERE, context.view)
+    return event.kubernetes_active, "no cluster is connected"
 
 
 def _is_ref(written: str, event: Event) -> bool:

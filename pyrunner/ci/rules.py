@@ -54,7 +54,7 @@ def decide(rules: Any, context: RuleContext) -> Verdict:
         if held:
             outcome = f", when: {rule['when']}" if rule.get("when") else ""
             line = f"line {rule.position.line}: " if rule.position.line else ""
-            return Verdict(rule, f"rules, {line}{words or 'always'}{outcome}")
+            return Verdict(rule, f"rules, {line}{words or 'no condition'}{outcome}")
         missed.append(words)
     if len(missed) == 1:
         return Verdict(None, f"rules: the only rule does not match ({missed[0]})")
