@@ -57,7 +57,18 @@ _LEVELS: Final = {
 }
 
 #: Libraries whose own chatter belongs to no one below a warning.
-_LIBRARIES: Final = ("asyncio", "docker", "requests", "urllib3", "uvicorn")
+_LIBRARIES: Final = (
+    "asyncio",
+    "azure",
+    "boto3",
+    "botocore",
+    "docker",
+    "google",
+    "requests",
+    "s3transfer",
+    "urllib3",
+    "uvicorn",
+)
 
 _STARTED_AT: Final = time.time()
 
