@@ -1,0 +1,1 @@
+"""The workspace sandbox: git, cache and artifacts of container jobs in bubblewrap (design R8)."""

@@ -1,0 +1,68 @@
+"""Programs that carry a network namespace's packets as an ordinary user: pasta, slirp4netns.
+
+Both are started as a user id that nobody else has, beside a user namespace of their own, so that a flaw in
+one of them gives away a process that may do nothing but open connections.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+#: The sandbox's own addresses: from the range for benchmarks (RFC 2544), which no network uses.
+NETWORK: Final = "198.19.213.0/24"
+GATEWAY: Final = IPv4Address("198.19.213.2")
+ADDRESS: Final = IPv4Address("198.19.213.100")
+_LARGEST_PACKET: Final = "65520"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, and how it is told to serve the namespaces of a process."""
+
+    name: str
+    #: Process id (in /proc) → arguments.
+    arguments: Callable[[int], list[str]]
+
+    def command(self, pid: int) -> list[str]:
+        """Return the words that serve the namespaces of ``pid``."""
+        return [self.name, *self.arguments(pid)]
+
+
+def _pasta(pid: int) -> list[str]:
+    return [
+        *("--config-net", "--ipv4-only", "--foreground", "--quiet"),
+        # Otherwise the gateway is the host's loopback, and listening ports are offered both ways.
+        "--no-map-gw",
+        *("--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"),
+        *("--no-dhcp", "--no-dhcpv6", "--no-ndp", "--no-ra"),
+        *("--ns-ifname", "eth0", "--mtu", _LARGEST_PACKET),
+        # Not the host's own, which would then be out of reach.
+        *("--address", str(ADDRESS), "--netmask", "24", "--gateway", str(GATEWAY)),
+        str(pid),
+    ]
+
+
+def _slirp4netns(pid: int) -> list[str]:
+    return [
+        *("--configure", f"--mtu={_LARGEST_PACKET}", f"--cidr={NETWORK}"),
+        # Its name server answers from the host's loopback, and so would its gateway.
+        *("--disable-host-loopback", "--disable-dns"),
+        *("--enable-sandbox", "--enable-seccomp"),
+        f"--userns-path=/proc/{pid}/ns/user",
+        "--netns-type=path",
+        f"/proc/{pid}/ns/net",
+        "eth0",
+    ]
+
+
+#: Best first: pasta copies less.
+TOOLS: Final = (Tool("pasta", _pasta), Tool("slirp4netns", _slirp4netns))
+
+
+def installed(which: Callable[[str], str | None] = shutil.which) -> tuple[Tool, ...]:
+    """Return the tools of this host, best first."""
+    return tuple(tool for tool in TOOLS if which(tool.name))
