@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -97,4 +98,10 @@ def _usable(config: AzureCache) -> AzureCache:
         raise RemoteCacheError("missing Azure storage account name: set AccountName in [runners.cache.azure]")
     if not config.container_name:
         raise RemoteCacheError("ContainerName can't be empty: set it in [runners.cache.azure]")
+    try:
+        base64.b64decode(config.account_key, validate=True)
+    except ValueError:
+        raise RemoteCacheError(
+            "creating Azure SAS: AccountKey of [runners.cache.azure] is not base64: copy it as the portal shows it"
+        ) from None
     return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from pyrunner.errors import RemoteCacheError
 from pyrunner.system.extras import load_extra
 
 _FALLBACK_REGION: Final = "us-east-1"
+_HOST_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]+[a-z0-9]\Z")
 _SECONDS_TO_CONNECT: Final = 5
 _SECONDS_TO_ANSWER: Final = 10
 
@@ -186,8 +188,9 @@ class S3Backend:
             raise RemoteCacheError(f"error while creating S3 cache storage client: {error}") from error
 
     def _s3_settings(self) -> dict[str, Any]:
-        style = "path" if self._path_style else ("virtual" if self._endpoint else "auto")
-        s3: dict[str, Any] = {"addressing_style": style}
+        # Not "auto": presigned URLs would then be of one global host, which redirects what it should take.
+        by_path = self._path_style or not (self._endpoint or _HOST_LABEL.match(self._config.bucket_name))
+        s3: dict[str, Any] = {"addressing_style": "path" if by_path else "virtual"}
         settings: dict[str, Any] = {
             "signature_version": "s3v4",
             # A checksum of an empty body would be signed: whoever has the URL sends another one.

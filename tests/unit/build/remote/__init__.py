@@ -1,0 +1,1 @@
+"""Mirrors pyrunner/build/remote."""
