@@ -212,9 +212,16 @@ class StageRunner:
         self, request: StageRequest, limits: StageLimits, begun: dict[str, Any] | None
     ) -> StageEnd:
         boot = boot_id()
+        # Starting may write lines; whoever has to start anew begins before them.
+        entered = self.trace.position if begun is None else begun.get("entered", begun["position"])
 
         def announce(identity: dict[str, Any]) -> None:
-            value = {"identity": identity, "boot_id": boot, "position": self.trace.position}
+            value = {
+                "identity": identity,
+                "boot_id": boot,
+                "position": self.trace.position,
+                "entered": entered,
+            }
             self.journal.begin(str(request.number), value, durable=not request.workspace)
 
         if self._report is not None:
@@ -224,6 +231,7 @@ class StageRunner:
             if begun is not None and begun["boot_id"] != boot and not request.workspace:
                 # A power cut may have taken the sign that the script had begun.
                 return StageEnd(_REBOOTED, None, ResourceUsage())
+            self._resume(entered)
             end = self._start(request, limits, announce)
         else:
             end = running.wait(self.watch, limits)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from pyrunner.executors.base import ExitKind, ExitStatus, Report, StageEnd, StageLimits, Watch
+from pyrunner.executors.base import ExitKind, Report, StageEnd, StageLimits, Watch
 from pyrunner.executors.docker.container_tree import ContainerTree
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.wrapper import read_exit
@@ -29,10 +29,10 @@ class ContainerStage:
 
     def wait(self, watch: Watch, limits: StageLimits) -> StageEnd:
         """Return when the stage has ended and all its output is in the raw log."""
+        # Where the wrapper has vanished, the engine still knows an exit code; but nobody has held the output
+        # open, and a script that lost some of it has not passed.
         end = self.process.wait(watch, limits)
         record = read_exit(self.process.files.exit)
-        if end.status.kind is ExitKind.VANISHED and record is None:
-            end = replace(end, status=_unwatched(self.tree.last_state) or end.status)
         if record is not None and record.get("out_of_memory") and not end.status.ok:
             self.report.warning(out_of_memory_text(end.usage, self.memory_limit))
         if end.stop is not None or end.status.kind is not ExitKind.EXITED:
@@ -48,10 +48,3 @@ def out_of_memory_text(usage: ResourceUsage, limit: int) -> str:
     size, unit = next(((size, unit) for size, unit in _UNITS if limit >= size), _UNITS[-1])
     used = f"{min(peak, limit) / size:.1f} of " if peak else ""
     return f"A process of the job was killed by the kernel's memory limit: {used}{limit / size:.1f} {unit}"
-
-
-def _unwatched(state: dict[str, Any] | None) -> ExitStatus | None:
-    """Return how a container ended whose wrapper is gone, from what the engine remembers."""
-    if state is None or state.get("Status") != "exited":
-        return None
-    return ExitStatus(ExitKind.EXITED, int(state.get("ExitCode", -1)))

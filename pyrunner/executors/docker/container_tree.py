@@ -37,8 +37,6 @@ class ContainerTree:
     before: ResourceUsage = field(default_factory=ResourceUsage)
     _sampled: ResourceUsage | None = None
     _sample_at: float = 0.0
-    #: State of the container when it was to be killed and was not running any more.
-    last_state: dict[str, Any] | None = None
 
     def terminate(self) -> None:
         """Ask all of it to end; returns at once."""
@@ -47,10 +45,6 @@ class ContainerTree:
 
     def kill(self) -> None:
         """End it, unless it has ended."""
-        state = self._state()
-        if state is None or not (state.get("Running") or state.get("Status") == "created"):
-            self.last_state = state
-            return
         self._signal(signal.SIGKILL)
 
     def abandon(self) -> None:
