@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from pyrunner.errors import CoordinatorError, RequestCanceled
 from pyrunner.gitlab.answer import status_text
-from pyrunner.gitlab.call import BodyFactory, Call
+from pyrunner.gitlab.call import JOB_TOKEN, BodyFactory, Call
 from pyrunner.gitlab.cancel import Stop
 from pyrunner.gitlab.credentials import JobCredentials
 from pyrunner.gitlab.downloads import (
@@ -27,9 +27,7 @@ from pyrunner.gitlab.downloads import (
     job_log_fields,
 )
 from pyrunner.gitlab.multipart import ContentFailed, FileForm
-from pyrunner.gitlab.streams import Answer
-from pyrunner.gitlab.transport import Transport
-from pyrunner.gitlab.updates import JOB_TOKEN
+from pyrunner.gitlab.streams import StreamedAnswer, Streaming
 from pyrunner.system.golang import quoted
 
 __all__ = [
@@ -128,7 +126,7 @@ class UploadResult:
 
 
 def upload_artifacts(
-    transport: Transport,
+    transport: Streaming,
     job: JobCredentials,
     file: ArtifactFile,
     content: BodyFactory,
@@ -162,7 +160,7 @@ def upload_artifacts(
 
 
 def _upload_once(
-    transport: Transport,
+    transport: Streaming,
     job: JobCredentials,
     file: ArtifactFile,
     content: BodyFactory,
@@ -210,8 +208,8 @@ def _upload_once(
     return UploadResult(state, reply.status, text, reply.correlation_id)
 
 
-def _log_details(answer: Answer, body: bytes, fields: dict[str, Any]) -> None:
-    details = {f"header[{_canonical(key)}]": [value] for key, value in answer.response.headers.items()}
+def _log_details(answer: StreamedAnswer, body: bytes, fields: dict[str, Any]) -> None:
+    details = {f"header[{_canonical(key)}]": [value] for key, value in answer.headers.items()}
     start = body[:_PEEK].decode("utf-8", "replace") + ("..." if len(body) > _PEEK else "")
     _log.warning("received response", extra={"fields": {**fields, **details, "body": start}})
 

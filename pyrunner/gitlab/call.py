@@ -14,6 +14,9 @@ BodyFactory = Callable[[], Iterable[bytes]]
 READ_TIMEOUT: Final = 600.0
 
 
+JOB_TOKEN: Final = "JOB-TOKEN"  # noqa: S105 - a header's name
+
+
 class Observer(Protocol):
     """Counts requests, for the metrics of runner-api.md 9.4."""
 

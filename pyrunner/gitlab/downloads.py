@@ -13,12 +13,10 @@ from urllib.parse import urlsplit
 
 from pyrunner.errors import CoordinatorError, PyrunnerError, RequestCanceled
 from pyrunner.gitlab.answer import Reply, status_text
-from pyrunner.gitlab.call import READ_TIMEOUT, Call
+from pyrunner.gitlab.call import JOB_TOKEN, READ_TIMEOUT, Call
 from pyrunner.gitlab.cancel import Stop
 from pyrunner.gitlab.credentials import JobCredentials
-from pyrunner.gitlab.streams import Answer
-from pyrunner.gitlab.transport import Transport
-from pyrunner.gitlab.updates import JOB_TOKEN
+from pyrunner.gitlab.streams import StreamedAnswer, Streaming
 from pyrunner.protocol.tokens import short_token
 
 _log = logging.getLogger(__name__)
@@ -94,7 +92,7 @@ class DownloadResult:
 
 
 def download_artifacts(
-    transport: Transport,
+    transport: Streaming,
     job: JobCredentials,
     target: Path,
     *,
@@ -134,7 +132,7 @@ class _Download:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Streaming,
         job: JobCredentials,
         target: Path,
         limits: TransferLimits,
@@ -174,14 +172,14 @@ class _Download:
         with self._transport.stream(self._call(_Way.PROBE), self._stop) as answer:
             fields |= {"correlation_id": answer.correlation_id, "status": answer.status}
             if answer.status in (302, 307):
-                self._announce(answer.response.headers.get("Location", ""), fields)
+                self._announce(answer.headers.get("Location", ""), fields)
                 return None
             return self._taken(answer, fields, _Way.PROBE)
 
     def _request(self, way: _Way, fields: dict[str, Any]) -> DownloadResult:
         with self._transport.stream(self._call(way), self._stop) as answer:
             if way is _Way.PLAIN:
-                place = urlsplit(answer.response.url or "").netloc.rpartition("@")[2]
+                place = urlsplit(answer.url).netloc.rpartition("@")[2]
                 fields |= {"correlation_id": answer.correlation_id, "status": answer.status, "host": place}
             return self._taken(answer, fields, way)
 
@@ -198,7 +196,7 @@ class _Download:
             total_timeout=self._limits.timeout,
         )
 
-    def _taken(self, answer: Answer, fields: dict[str, Any], way: _Way) -> DownloadResult:
+    def _taken(self, answer: StreamedAnswer, fields: dict[str, Any], way: _Way) -> DownloadResult:
         if answer.status != 200:
             return self._refused(answer.read(), fields, way)
         size = self._store(answer)
@@ -221,7 +219,7 @@ class _Download:
         _log.log(level, "%s %s", _SUBJECT, state, extra={"fields": fields})
         return DownloadResult(state, reply.status, text, reply.correlation_id)
 
-    def _store(self, answer: Answer) -> int:
+    def _store(self, answer: StreamedAnswer) -> int:
         try:
             file = self._target.open("wb")
         except OSError as error:

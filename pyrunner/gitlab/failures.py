@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Final
-
-from requests import Response
-from requests.exceptions import InvalidHeader, RequestException
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from pyrunner.errors import CoordinatorError, PyrunnerError, RequestCanceled
 from pyrunner.gitlab.answer import clean_url
-from pyrunner.gitlab.connection import Exchange
+from pyrunner.gitlab.exchange import Exchange
 
 _HINTS: Final = {
     ssl.SSLCertVerificationError: "if this certificate is right, give its authority in tls-ca-file",
@@ -25,20 +19,30 @@ _HINTS: Final = {
     ConnectionRefusedError: "check the host and port in url",
 }
 
-_log = logging.getLogger(__name__)
+#: Of the libraries, by name: not every caller has them imported.
+_HEADER_ERRORS: Final = ("InvalidHeader",)
+_CONNECTION_ERRORS: Final = ("NameResolutionError", "NewConnectionError")
 
 
 @contextlib.contextmanager
-def translated(method: str, url: str, exchange: Exchange, correlation_id: str) -> Iterator[None]:
+def translated(
+    method: str,
+    url: str,
+    exchange: Exchange,
+    correlation_id: str,
+    kinds: tuple[type[Exception], ...],
+) -> Iterator[None]:
     """Turn what the HTTP libraries raise into :class:`CoordinatorError` (status -1).
 
+    :param kinds: what they raise beside OSError and ValueError.
     :raises RequestCanceled: when the exchange was stopped, whatever that broke.
     """
+    caught: tuple[type[Exception], ...] = (*kinds, OSError, ValueError)
     try:
         yield
     except PyrunnerError:
         raise
-    except (RequestException, HTTPError, OSError, ValueError) as error:
+    except caught as error:
         if exchange.stop is not None and exchange.stop.is_set():
             raise RequestCanceled("the call was given up: this process is stopping") from None
         cause = "it took longer than its time limit" if exchange.timed_out else cause_text(error)
@@ -50,24 +54,14 @@ def translated(method: str, url: str, exchange: Exchange, correlation_id: str) -
 def cause_text(error: BaseException) -> str:
     """Return why a call failed, without URLs or header values, and what may help."""
     innermost = _innermost(error)
-    if isinstance(innermost, InvalidHeader):
+    invalid_header = isinstance(innermost, ValueError) and str(innermost).startswith("Invalid header")
+    if invalid_header or type(innermost).__name__ in _HEADER_ERRORS:
         return "a header value is not allowed: check the token for stray characters"
     if isinstance(innermost, UnicodeError):
         return "a header value is not plain text: check the token for stray characters"
     text = _text(innermost)
     hints = (hint for kind, hint in _HINTS.items() if isinstance(innermost, kind))
     return "; ".join([text, *hints])
-
-
-def log_wait(response: Response, seconds: float) -> None:
-    """Say that a request will be made again after ``seconds``."""
-    fields = {
-        "context": "ratelimit-requester-gitlab-request",
-        "duration": timedelta(seconds=seconds),
-        "method": response.request.method,
-        "url": clean_url(response.request.url or ""),
-    }
-    _log.info("Waiting before making the next call", extra={"fields": fields})
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -86,6 +80,6 @@ def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
         return error.strerror
     text = str(error) or type(error).__name__
-    if isinstance(error, NameResolutionError | NewConnectionError):
+    if type(error).__name__ in _CONNECTION_ERRORS:
         return text.partition(": ")[2] or text
     return text

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-from requests import Response
-
 from pyrunner.gitlab.call import BodyFactory
 
 
@@ -21,8 +19,8 @@ class Hop:
     body: bytes | BodyFactory | None = field(default=None, repr=False)
 
 
-def next_hop(hop: Hop, response: Response) -> Hop | None:
-    """Return the request that ``response`` redirects to, None when it is the answer.
+def next_hop(hop: Hop, status: int, headers: Mapping[str, str]) -> Hop | None:
+    """Return the request that an answer redirects to, None when it is the answer itself.
 
     301, 302 and 303 turn anything but GET and HEAD into a GET without body; 307 and 308 keep both.
     The tokens' headers stay, also towards another host: object storage ignores them, and a
@@ -30,14 +28,14 @@ def next_hop(hop: Hop, response: Response) -> Hop | None:
 
     :raises ValueError: when the target is not an http or https URL.
     """
-    location = response.headers.get("Location", "")
-    if response.status_code not in (301, 302, 303, 307, 308) or not location:
+    location = headers.get("Location", "")
+    if status not in (301, 302, 303, 307, 308) or not location:
         return None
     url = urljoin(hop.url, location)
     target = urlsplit(url)
     if target.scheme not in ("http", "https") or not target.hostname:
         raise ValueError("redirected to something that is not an http or https URL")
-    if response.status_code in (307, 308):
+    if status in (307, 308):
         return Hop(hop.method, url, hop.headers, hop.body)
-    headers = {key: value for key, value in hop.headers.items() if key != "Content-Type"}
-    return Hop(hop.method if hop.method in ("GET", "HEAD") else "GET", url, headers)
+    kept = {key: value for key, value in hop.headers.items() if key != "Content-Type"}
+    return Hop(hop.method if hop.method in ("GET", "HEAD") else "GET", url, kept)

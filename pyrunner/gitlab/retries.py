@@ -1,4 +1,4 @@
-"""The inner retry below every call (runner-api.md 6.1), as tenacity's data."""
+"""The inner retry below every call (runner-api.md 6.1)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
-
-from pyrunner.gitlab.answer import integer
+from pyrunner.gitlab.answer import clean_url, integer
 
 #: Requests in all; after the last one its answer is handed up as it is.
 MAX_ATTEMPTS: Final = 5
@@ -92,25 +91,24 @@ def with_retries(
     :return: the last answer, the number of attempts, and whether any status was retriable.
     """
 
-    def wait(state: RetryCallState) -> float:
-        return waits.before_next(headers_of(_result(state)))
-
-    def before_sleep(state: RetryCallState) -> None:
-        give_back(_result(state), state.upcoming_sleep)
-
-    retrying = Retrying(
-        stop=stop_after_attempt(MAX_ATTEMPTS),
-        retry=retry_if_result(lambda answer: is_retriable(status_of(answer))),
-        wait=wait,
-        sleep=sleep,
-        before_sleep=before_sleep,
-        retry_error_callback=_result,
-    )
-    answer = retrying(attempt)
-    attempts = int(retrying.statistics["attempt_number"])
-    return answer, attempts, attempts > 1 or is_retriable(status_of(answer))
+    attempts = 0
+    while True:
+        answer = attempt()
+        attempts += 1
+        retriable = is_retriable(status_of(answer))
+        if not retriable or attempts == MAX_ATTEMPTS:
+            return answer, attempts, attempts > 1 or retriable
+        wait = waits.before_next(headers_of(answer))
+        give_back(answer, wait)
+        sleep(wait)
 
 
-def _result(state: RetryCallState) -> Any:
-    assert state.outcome is not None
-    return state.outcome.result()
+def log_wait(method: str, url: str, seconds: float) -> None:
+    """Say that a request will be made again after ``seconds``."""
+    fields = {
+        "context": "ratelimit-requester-gitlab-request",
+        "duration": timedelta(seconds=seconds),
+        "method": method,
+        "url": clean_url(url),
+    }
+    _log.info("Waiting before making the next call", extra={"fields": fields})

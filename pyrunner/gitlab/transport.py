@@ -13,17 +13,20 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from pyrunner.errors import ClientBuildError, RequestCanceled
 from pyrunner.gitlab.answer import Reply, clean_url
 from pyrunner.gitlab.call import BodyFactory, Call, Observer, new_correlation_id
 from pyrunner.gitlab.cancel import Stop
-from pyrunner.gitlab.connection import CONNECT_TIMEOUT, Exchange, current
+from pyrunner.gitlab.connection import CONNECT_TIMEOUT, current
 from pyrunner.gitlab.credentials import RunnerCredentials
-from pyrunner.gitlab.failures import log_wait, translated
+from pyrunner.gitlab.exchange import Exchange
+from pyrunner.gitlab.failures import translated
 from pyrunner.gitlab.proxies import Proxies
 from pyrunner.gitlab.redirects import Hop, next_hop
-from pyrunner.gitlab.retries import Waits, with_retries
+from pyrunner.gitlab.retries import Waits, log_wait, with_retries
 from pyrunner.gitlab.sessions import Sessions
 from pyrunner.gitlab.streams import Answer
 from pyrunner.gitlab.trust import TlsData, TlsFiles, chain_as_pem
@@ -115,7 +118,7 @@ class Transport:
         with (
             contextlib.closing(exchange),
             current(exchange),
-            translated(call.method, hop.url, exchange, correlation_id),
+            translated(call.method, hop.url, exchange, correlation_id, (RequestException, HTTPError)),
         ):
             response, attempts, retriable = self._attempts(hop, call, exchange)
             try:
@@ -159,7 +162,7 @@ class Transport:
 
         def give_back(response: Response, wait: float) -> None:
             _discard(response)
-            log_wait(response, wait)
+            log_wait(response.request.method or "", response.request.url or "", wait)
 
         def sleep(seconds: float) -> None:
             if self._sleep is not None:
@@ -190,7 +193,9 @@ class Transport:
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._send(hop, call)
             try:
-                following = next_hop(hop, response) if call.follow_redirects else None
+                following = (
+                    next_hop(hop, response.status_code, response.headers) if call.follow_redirects else None
+                )
             except ValueError:
                 response.close()
                 raise

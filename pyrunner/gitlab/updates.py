@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pyrunner.errors import CoordinatorError, RequestCanceled
 from pyrunner.gitlab.answer import integer
-from pyrunner.gitlab.call import Call, new_correlation_id
+from pyrunner.gitlab.call import JOB_TOKEN, Call, new_correlation_id
 from pyrunner.gitlab.cancel import Stop
 from pyrunner.gitlab.credentials import JobCredentials
 from pyrunner.gitlab.json_call import CLIENT_ERROR, NO_ANSWER, JsonCall, call_json
@@ -21,8 +21,6 @@ from pyrunner.gitlab.transport import Transport
 from pyrunner.protocol.states import FailureReason, JobState
 
 _log = logging.getLogger(__name__)
-
-JOB_TOKEN: Final = "JOB-TOKEN"  # noqa: S105 - a header's name
 
 _SUBMITTING: Final = "Submitting job to coordinator..."
 _APPENDING: Final = "Appending trace to coordinator..."
