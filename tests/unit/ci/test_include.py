@@ -192,3 +192,65 @@ def test_integrity(tmp_path: Path) -> None:
     text = "include: [{remote: 'https://h/a.yml', integrity: sha256-AAAA}]"
     with pytest.raises(PipelineError, match="failed integrity check!"):
         load(tmp_path, text, elsewhere=Folder(tmp_path))
+
+
+SIZES = """
+spec:
+  inputs:
+    cloud: {}
+    size:
+      rules:
+        - {if: '$[[ inputs.cloud ]] == "aws"', options: [small, large], default: small}
+        - {options: [tiny], default: tiny}
+---
+j: {script: "$[[ inputs.size ]]"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "size"),
+    [({"cloud": "aws"}, "small"), ({"cloud": "aws", "size": "large"}, "large"), ({"cloud": "x"}, "tiny")],
+)
+def test_rules_of_inputs(tmp_path: Path, inputs: dict[str, str], size: str) -> None:
+    """Options and default come from the first rule whose condition on other inputs holds (1.4)."""
+    assert load(tmp_path, SIZES, inputs=inputs)["j"]["script"] == size
+
+
+def test_rules_of_inputs_limit_the_values(tmp_path: Path) -> None:
+    """A value outside the options of the rule is refused; rules exclude options beside them."""
+    with pytest.raises(PipelineError, match="`large` cannot be used"):
+        load(tmp_path, SIZES, inputs={"cloud": "x", "size": "large"})
+    with pytest.raises(PipelineError, match="cannot be used together: rules, default"):
+        load(tmp_path, "spec: {inputs: {a: {rules: [{default: x}], default: y}}}\n---\nj: {script: s}")
+
+
+def test_included_inputs(tmp_path: Path) -> None:
+    """``spec:include`` brings declarations; the same name twice is refused, other keys too (1.3)."""
+    body = "j: {script: '$[[ inputs.a ]]$[[ inputs.own ]]'}"
+    text = f"spec: {{include: [i.yml], inputs: {{own: {{default: o}}}}}}\n---\n{body}"
+    assert load(tmp_path, text, {"i.yml": "inputs: {a: {default: x}}"})["j"]["script"] == "xo"
+    with pytest.raises(PipelineError, match="Duplicate input keys found: own"):
+        load(tmp_path, text, {"i.yml": "inputs: {own: {}}"})
+    with pytest.raises(PipelineError, match="contains unknown keys: jobs"):
+        load(tmp_path, text, {"i.yml": "jobs: {}"})
+
+
+def test_facts_about_a_component(tmp_path: Path) -> None:
+    """A component that asks for them gets its name and version; others do not know them (1.5)."""
+    folder = tmp_path / "elsewhere" / "component" / "host" / "g" / "c@1.2" / "templates"
+    folder.mkdir(parents=True)
+    body = "j: {script: '$[[ component.name ]] $[[ component.version ]]'}"
+    asks = f"spec: {{component: [name, version]}}\n---\n{body}"
+    (folder / "lint.yml").write_text(asks)
+    text = "include: [{component: host/g/c/lint@1.2}]"
+    found = load(tmp_path, text, elsewhere=Folder(tmp_path / "elsewhere"))
+    assert found["j"]["script"] == "lint 1.2"
+    (folder / "lint.yml").write_text(asks.replace("name, version", "name"))
+    with pytest.raises(PipelineError, match="unknown interpolation provided: `version`"):
+        load(tmp_path, text, elsewhere=Folder(tmp_path / "elsewhere"))
+
+
+def test_split(tmp_path: Path) -> None:
+    """``split`` makes a list, which is spliced."""
+    text = "spec: {inputs: {a: {default: 'x,y'}}}\n---\nj: {script: [\"$[[ inputs.a | split(',') ]]\", z]}"
+    assert load(tmp_path, text)["j"]["script"] == ["x", "y", "z"]
