@@ -16,8 +16,8 @@ def release_script(release: Map) -> str:
     """Return the script that makes the release; the shell expands variables in its fields."""
     return "\n".join(
         [
-            "glab_version=$(glab --version 2>/dev/null | grep -oE '[0-9]+[.][0-9]+[.][0-9]+' | head -n 1)",
-            f"oldest=$(printf '%s\\n' {_GLAB} \"$glab_version\" | sort -V | head -n 1)",
+            "glab_version=$(glab --version 2>/dev/null | grep -oE '[0-9]+[.][0-9]+[.][0-9]+' | head -n 1 || true)",
+            f"oldest=$(printf '%s\\n' {_GLAB} \"$glab_version\" | sort -V | head -n 1 || true)",
             f'if [ -n "$glab_version" ] && [ "$oldest" = {_GLAB} ]; then',
             f"  {_glab(release)}",
             "else",
