@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,9 @@ def test_always_takes_what_the_registry_has_now(shop: Shop) -> None:
     before = shop.use(lambda images: images.use(name))
     shop.lab.api.tag(before.id, "pyrunner-test-keep", shop.lab.mark)
     shop.offer("moving:latest")
-    local = {"docker": {"pull_policy": ["if-not-present"]}}
     shop.lab.api.tag(before.id, f"{shop.address}/moving", "latest")
-    assert shop.use(lambda images: images.use(name, key="local"), **local).id == before.id
+    policy = {"pull_policy": ["if-not-present"]}
+    assert shop.use(lambda images: images.use(name, key="local"), docker=policy).id == before.id
     assert shop.use(lambda images: images.use(name, key="again")).id != before.id
 
 
@@ -193,8 +194,8 @@ def test_without_credentials_the_door_is_shut(private: Shop) -> None:
     """The configuration's fault; with a wrong password, too."""
     name = private.offer("ruby:3", auth=AUTH)
     for payload in ({}, sent(private.address, "wrong")):
-        key = f"try{len(payload)}"
-        error = private.use(lambda images, key=key: images.use(name, key=key), job=payload)
+        act = partial(Images.use, name=name, key=f"try{len(payload)}")
+        error = private.use(act, job=payload)
         assert error.failure_reason == "runner_configuration_error", str(error)
     assert "wrong" not in "\n".join(private.lines())
 
