@@ -206,6 +206,9 @@ class Executor(Protocol):
     def failure_text(self, status: ExitStatus) -> str:
         """Word a failed status as this executor does: ``exit status 1``."""
 
+    def usage_beside(self) -> dict[str, ResourceUsage]:
+        """Return what ran beside the stages and what it has used, by its name; called before the clean-up."""
+
     def cleanup(self) -> None:
         """Release everything of the job; safe twice."""
 

@@ -22,6 +22,7 @@ from pyrunner.shells import login_dump
 from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.files import write_atomic
 from pyrunner.system.proctree import MARKER
+from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
 
 #: Shells whose stage scripts can be written.
@@ -91,6 +92,10 @@ class ShellExecutor:
         if status.kind is ExitKind.EXITED:
             return f"exit status {status.code}"
         return f"signal: {status.text}" if status.kind is ExitKind.SIGNALED else status.text
+
+    def usage_beside(self) -> dict[str, ResourceUsage]:
+        """Nothing runs beside the stages of a host job."""
+        return {}
 
     def cleanup(self) -> None:
         """Remove the cgroups that are empty; what a job left running keeps its own (R11)."""

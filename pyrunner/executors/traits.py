@@ -47,6 +47,11 @@ SHELL_TRAITS: Final = ExecutorTraits(
 #: Where workspace environments beside containers see the project's cache archives.
 ARCHIVES_DIR: Final = "/.pyrunner-cache"
 
+#: Where containers see the libraries of build tools that are their own, and those that all projects share;
+#: the latter not below ``/cache``, where a job could put a link in the place of the mount (design R8).
+OWN_LIBRARIES: Final = "/cache/dependency_lib"
+SHARED_LIBRARIES: Final = "/.pyrunner-dependency_lib"
+
 DOCKER_TRAITS: Final = ExecutorTraits(
     name="docker",
     shared=False,

@@ -64,6 +64,11 @@ class JobRecord:
     schema: int = SCHEMA
 
     @property
+    def scratch(self) -> Path:
+        """Folder for the one job that shall not see the sources of the jobs before (``GIT_STRATEGY: none``)."""
+        return Path(self.source).with_name("scratch")
+
+    @property
     def job(self) -> Job:
         """The payload, decoded (computed at each access).
 

@@ -71,7 +71,7 @@ def _docker(context: BuildContext, control: ControlDir, raw_log: RawLog, report:
     job = DockerJob(
         job=context.job,
         runner=context.runner,
-        record=context.record,
+        record=_with_its_sources(context),
         control=control.path,
         variables=context.variables,
         flag=context.features.on,
@@ -85,6 +85,15 @@ def _docker(context: BuildContext, control: ControlDir, raw_log: RawLog, report:
         auth_config=context.settings.docker_auth_config,
     )
     return make_docker_executor(job, control, raw_log, report, os.environ, _home(context.record))
+
+
+def _with_its_sources(context: BuildContext) -> JobRecord:
+    """Return the record with the folder that this job builds in: an empty one where it fetches nothing.
+
+    gitlab-runner gives such a job a volume of its own (docker-executor.md 7.3).
+    """
+    record = context.record
+    return replace(record, source=str(record.scratch)) if context.settings.git_strategy == "none" else record
 
 
 def _home(record: JobRecord) -> Path | None:

@@ -121,9 +121,11 @@ class SupervisedJob:
             logger.exception("the supervisor crashed")
             error = PyrunnerError(f"panic: {crash}")
         finally:
+            beside = executors[-1].usage_beside() if executors else {}
             for executor in executors:
                 executor.cleanup()
-        usages = [(name, usage.to_dict()) for name, usage in stages.usages] if stages is not None else []
+        used = [*(stages.usages if stages is not None else []), *beside.items()]
+        usages = [(name, usage.to_dict()) for name, usage in used]
         result = result_of(error)
         # It also goes to the process log, which no masker stands in front of.
         result.message = self._masked(result.message)

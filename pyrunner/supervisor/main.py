@@ -65,6 +65,8 @@ def run_job(control: ControlDir) -> None:
     state.started_at = state.started_at or time.time()
     heart.until_room(lambda: journal.store(durable=False))
     job = SupervisedJob(control, JobRecord.load(control.job), journal)
+    if state.starts == 1:
+        remove_sources(job.record.scratch, heart.beat)  # a lost job's
     raw_log = heart.until_room(lambda: RawLog.open(control))
     renderer = heart.until_room(lambda: TraceRenderer(control, job.trace_options()))
     watch = SupervisorWatch(control, renderer, heart)
@@ -74,6 +76,7 @@ def run_job(control: ControlDir) -> None:
         heart.until_room(watch.finish_trace)
         if not job.record.keep_source:
             remove_sources(Path(job.record.source), heart.beat)
+        remove_sources(job.record.scratch, heart.beat)
         state.phase, state.stage = "finished", ""
         state.finished_at = time.time()
         state.result = result

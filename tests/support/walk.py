@@ -284,6 +284,10 @@ class ScriptedExecutor:
             return f"exit status {status.code}"
         return f"signal: {status.text}" if status.kind is ExitKind.SIGNALED else status.text
 
+    def usage_beside(self) -> dict[str, ResourceUsage]:
+        """Nothing runs beside."""
+        return {}
+
     def cleanup(self) -> None:
         """Count."""
         self.world.cleanups += 1

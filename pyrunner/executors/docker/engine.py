@@ -88,6 +88,11 @@ class Engine:
             raise EngineError(f"unsupported os type: {system}")
         return value
 
+    @property
+    def has_answered(self) -> bool:
+        """Tell whether the engine was ever reached: nothing is there to be removed before."""
+        return "info" in self.__dict__
+
     def call(self, request: Callable[[docker.APIClient], T], what: str = "") -> T:
         """Return what ``request`` returns.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final
 
 from pyrunner.errors import PyrunnerError
@@ -22,7 +21,6 @@ from pyrunner.executors.docker.workspace import Workspace
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.system.cgroup_path import CgroupPath
 from pyrunner.system.files import write_atomic
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
@@ -75,12 +73,22 @@ class DockerExecutor:
         """Word a status as gitlab-runner does."""
         return f"exit code {status.code}" if status.kind is ExitKind.EXITED else status.text
 
+    def usage_beside(self) -> dict[str, ResourceUsage]:
+        """Return what the services have used; see the contract."""
+        services = self.set_up.services
+        if services is None or not services.containers() or self.set_up.service_group is None:
+            return {}
+        return {"services": self.set_up.service_group.usage()}
+
     def cleanup(self) -> None:
         """Remove all that the job has made on the engine; see the contract."""
+        if not self.engine.has_answered:
+            return
         self.workspace.cleanup()
         self.set_up.remove()
-        if self._group is not None:
-            self._group.remove()
+        for group in (self.set_up.build_group, self.set_up.service_group):
+            if group is not None:
+                group.remove()
         self.engine.close()
 
     def _start_in_container(
@@ -104,9 +112,10 @@ class DockerExecutor:
                 container.box.renew_go()
             container.box.load(files)
         before = ResourceUsage()
-        if self._group is not None:
-            self._group.forget_peak()
-            before = self._group.usage()
+        group = self.set_up.build_group
+        if group is not None:
+            group.forget_peak()
+            before = group.usage()
         known = {"restart": restart, "container": identity, "before": before.to_dict()}
         announce(known)
         stage = self._stage(request, files, known)
@@ -130,7 +139,7 @@ class DockerExecutor:
             container=str(identity["container"]),
             claim=files.claim,
             native_stop=self.job.flag("FF_USE_NATIVE_CONTAINER_STOP"),
-            group=self._group,
+            group=self.set_up.build_group,
             before=ResourceUsage.from_dict(identity["before"]),
         )
         process = DurableProcess(files, request.number, self.raw_log, tree, GRACE, self.set_up.side_output)
@@ -165,11 +174,6 @@ class DockerExecutor:
     def _attached(self) -> bool:
         """The container's own streams matter: it is elsewhere, or its entrypoint uses them."""
         return not self.engine.endpoint.local or self.set_up.has_entrypoint
-
-    @cached_property
-    def _group(self) -> CgroupPath | None:
-        path = self.set_up.group_path
-        return CgroupPath(path) if path else None
 
     @property
     def _pinned(self) -> Endpoint:

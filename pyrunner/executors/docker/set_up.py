@@ -7,6 +7,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 from pyrunner.errors import PyrunnerError
@@ -17,6 +18,7 @@ from pyrunner.executors.docker.box import MOUNT, Box
 from pyrunner.executors.docker.command_line import stage_command
 from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.helper_image import HelperImage
+from pyrunner.executors.docker.hostconfig import check_early
 from pyrunner.executors.docker.image import Image
 from pyrunner.executors.docker.image_owner import find_owner
 from pyrunner.executors.docker.images import Images
@@ -28,6 +30,7 @@ from pyrunner.executors.docker.request import ContainerRequest
 from pyrunner.executors.docker.services import Services, ServiceSettings
 from pyrunner.executors.docker.volumes import Volumes
 from pyrunner.executors.docker.workspace import Workspace
+from pyrunner.system.cgroup_path import CgroupPath
 from pyrunner.trace.rawlog import RawLog
 
 logger: Final = logging.getLogger(__name__)
@@ -83,6 +86,7 @@ class JobSetUp:
         """
         report, job, engine = self._report, self.job, self._engine
         config = job.config
+        check_early(job)
         in_background(lambda: engine.info, report)
         self._name = self._images.job_image()
         report.plain(f"Using Docker executor with image {self._name} ...")
@@ -98,7 +102,7 @@ class JobSetUp:
             report,
             self._raw_log,
             self._images,
-            self._create,
+            self._create_service,
             lambda: self._helper.get().id,
             ServiceSettings(network=self._network.mode, binds=self._binds),
         )
@@ -132,8 +136,8 @@ class JobSetUp:
     def build_body(self) -> tuple[dict[str, Any], str]:
         """Return the request that creates the build container, and its platform."""
         body = self._build_arguments(lambda _: None)
-        if self.group_path:
-            body["HostConfig"]["CgroupParent"] = self.group_path
+        if self.build_group is not None:
+            body["HostConfig"]["CgroupParent"] = self.build_group.path
         return body, str(self.image.platform) if platform_option(self.job.job.image) else ""
 
     def _build_arguments(self, warn: Callable[[str], None]) -> dict[str, Any]:
@@ -228,17 +232,32 @@ class JobSetUp:
 
     # ---- all containers
 
-    @property
-    def group_path(self) -> str:
-        """Path of a control group above the build container's; empty where we cannot choose one."""
-        info, config = self._engine.info, self.job.config
-        if not self._engine.endpoint.local or info.get("CgroupDriver") != "cgroupfs" or config.cgroup_parent:
-            return ""
-        return f"{_GROUPS}/pyrunner-{hashlib.sha256(self.job.marker.encode()).hexdigest()[:24]}"
+    @cached_property
+    def build_group(self) -> CgroupPath | None:
+        """The control group above the build container's; None where we cannot choose one."""
+        return self._group("", self.job.config.cgroup_parent)
+
+    @cached_property
+    def service_group(self) -> CgroupPath | None:
+        """The control group above those of the services; None where we cannot choose one."""
+        return self._group("-services", self.job.config.service_cgroup_parent)
+
+    def _group(self, suffix: str, configured: str) -> CgroupPath | None:
+        engine = self._engine
+        if not engine.endpoint.local or engine.info.get("CgroupDriver") != "cgroupfs" or configured:
+            return None
+        digest = hashlib.sha256(self.job.marker.encode()).hexdigest()[:24]
+        return CgroupPath(f"{_GROUPS}/pyrunner-{digest}{suffix}")
+
+    def _create_service(self, request: ContainerRequest) -> dict[str, Any]:
+        body = self._create(request)
+        if request.role is Role.SERVICE and self.service_group is not None:
+            body["HostConfig"]["CgroupParent"] = self.service_group.path
+        return body
 
     @property
     def _links(self) -> list[str]:
-        return self.services.links if self.services is not None and not self._network.has_names else []
+        return self.services.links if self.services is not None else []
 
     def _create(self, request: ContainerRequest, warn: Callable[[str], None] | None = None) -> dict[str, Any]:
         return create_arguments(
@@ -271,12 +290,20 @@ class JobSetUp:
 
     def remove(self) -> None:
         """Remove all that was made for this job, and tell what stays."""
-        with contextlib.suppress(StageStopped):  # told only when the work is done
-            problems = in_background(
-                lambda: remove_job(self._engine, self.job.marker, keep_volumes=self.job.config.volume_keep),
-                self._report,
+        keep, said = self.job.config.volume_keep, list[tuple[str, str]]()
+        problems: list[str] = []
+
+        def work() -> None:
+            marker = self.job.marker
+            problems.extend(
+                remove_job(self._engine, marker, keep_volumes=keep, say=lambda *one: said.append(one))
             )
-            for problem in problems:
-                self._report.error(problem)
+
+        with contextlib.suppress(StageStopped):  # told only when the work is done
+            in_background(work, self._report)
+        for level, text in said:
+            (self._report.warning if level == "warning" else self._report.info)(text)
+        for problem in problems:
+            self._report.error(problem)
         if self.services is not None:
             self.services.close()
