@@ -22,6 +22,8 @@ from pyrunner.errors import PipelineError
 
 #: Inclusions of one configuration, repeated ones counted each time.
 MAX_INCLUDES: Final = 150
+#: Values that a pipeline can be given for the inputs of its root file.
+MAX_INPUTS: Final = 20
 
 _KINDS: Final = ("local", "project", "remote", "template", "artifact", "component")
 _RULE_KEYS: Final = ("if", "exists", "changes", "when")
@@ -32,6 +34,8 @@ def load_configuration(text: str, file: str, inputs: Mapping[str, Any], context:
 
     :raises PipelineError: for anything that cannot be read, with the position of the include.
     """
+    if len(inputs) > MAX_INPUTS:
+        raise PipelineError(f"There cannot be more than {MAX_INPUTS} inputs", file)
     if not text.strip():
         raise PipelineError("Please provide content of .gitlab-ci.yml", file)
     includes = _Includes(context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pyrunner.ci.conditions import FileConditions
 from pyrunner.ci.configuration import Configuration
@@ -26,10 +26,13 @@ from pyrunner.ci.policy import admits
 from pyrunner.ci.predefined import job_variables
 from pyrunner.ci.rules import RuleContext, Verdict, decide
 from pyrunner.ci.slugs import environment_slug, tier_of
-from pyrunner.ci.tree import Map, as_text, flatten
+from pyrunner.ci.tree import Map, Seq, as_text, flatten
 from pyrunner.ci.variables import circular_references, plain, read_variables
 from pyrunner.errors import PipelineError
 from pyrunner.protocol.variables import Variable
+
+#: What of an include names a place.
+_PATHS: Final = ("local", "project", "file", "ref", "remote", "template", "component", "artifact")
 
 
 class JobPlanner:
@@ -260,10 +263,26 @@ def _trigger(job: Map, view: View) -> PlannedTrigger | None:
     return PlannedTrigger(
         expand(as_text(written.get("project")), view.expanded),
         expand(as_text(written.get("branch")), view.expanded),
-        tuple(includes),
+        tuple(_expanded_include(one, view) for one in includes),
         written.get("strategy") or "",
         forward.get("yaml_variables") is not False,
         forward.get("pipeline_variables") is True,
         written.get("inputs") or {},
         position=place,
     )
+
+
+def _expanded_include(entry: Any, view: View) -> Any:
+    """Return an include of a child pipeline, its paths expanded with what the trigger job sees (5.2)."""
+    if isinstance(entry, str):
+        return expand(entry, view.expanded)
+    made: Map = entry.clone()
+    for key in _PATHS:
+        value = made.get(key)
+        if isinstance(value, str):
+            made[key] = expand(value, view.expanded)
+        elif isinstance(value, Seq):
+            made[key] = Seq(value.position)
+            for index, one in enumerate(value):
+                made[key].put(expand(as_text(one), view.expanded), value.place(index))
+    return made

@@ -10,14 +10,15 @@ from pyrunner.ci.tree import Map, as_text
 
 #: The first glab that can do it.
 _GLAB: Final = "1.58.0"
+_VERSION: Final = "glab --version 2>/dev/null | grep -oE '[0-9]+[.][0-9]+[.][0-9]+' | head -n 1"
 
 
 def release_script(release: Map) -> str:
     """Return the script that makes the release; the shell expands variables in its fields."""
     return "\n".join(
         [
-            "glab_version=$(glab --version 2>/dev/null | grep -oE '[0-9]+[.][0-9]+[.][0-9]+' | head -n 1 || true)",
-            f"oldest=$(printf '%s\\n' {_GLAB} \"$glab_version\" | sort -V | head -n 1 || true)",
+            f"glab_version=$({_VERSION} || true)",
+            f"oldest=$(printf '%s\\n' {_GLAB} \"$glab_version\" | sort -V | head -n 1)",
             f'if [ -n "$glab_version" ] && [ "$oldest" = {_GLAB} ]; then',
             f"  {_glab(release)}",
             "else",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from pyrunner.ci.expansion import REFERENCE
+from pyrunner.ci.expansion import REFERENCE, replace_references
 from pyrunner.ci.tree import Map, as_text
+from pyrunner.errors import PipelineError
 from pyrunner.protocol.variables import Variable
+
+#: Characters that all expanded values of one job may have together.
+MAX_TOTAL: Final = 16 * 1024 * 1024
 
 
 def read_variables(written: Any) -> dict[str, Variable]:
@@ -57,29 +61,28 @@ def expanded(variables: Sequence[Variable]) -> list[Variable]:
 
     Raw variables, references to raw and file variables, and unknown names stay as written. Circles,
     to be refused before, are left unexpanded.
+
+    :raises PipelineError: when the values become longer than anybody means.
     """
     done: list[Variable] = []
     last: dict[str, Variable] = {}
+    total = 0
+
+    def value(name: str) -> str | None:
+        known = last.get(name)
+        return None if known is None or known.raw or known.file else known.value
+
     for component in _components(variables):
         for index in sorted(component):
             one = variables[index]
             if not one.raw and ("$" in one.value or "%" in one.value):
-                one = replace(one, value=_expanded(one.value, last))
+                one = replace(one, value=replace_references(one.value, value))
+                total += len(one.value)
+                if total > MAX_TOTAL:
+                    raise PipelineError(f"{one.key}: variables expand to more than {MAX_TOTAL >> 20} MiB")
             done.append(one)
             last[one.key] = one
     return done
-
-
-def _expanded(text: str, known: Mapping[str, Variable]) -> str:
-    pieces: list[str] = []
-    at = 0
-    for match in REFERENCE.finditer(text):
-        variable = known.get(match[1] or match[2] or match[3] or "")
-        pieces.append(text[at : match.start()])
-        pieces.append(match[0] if variable is None or variable.raw or variable.file else variable.value)
-        at = match.end()
-    pieces.append(text[at:])
-    return "".join(pieces)
 
 
 def _components(variables: Sequence[Variable]) -> list[list[int]]:

@@ -109,3 +109,17 @@ def test_a_child_that_rules_leave_empty(tmp_path: Path) -> None:
     child = child_of(tmp_path, trigger_job(tmp_path, "j: {trigger: {include: a.yml}}"))
     assert child.refusal.startswith("The resulting pipeline would have been empty.")
     assert [one.name for one in child.left_out] == ["a"]
+
+
+def test_paths_use_what_the_trigger_job_sees(tmp_path: Path) -> None:
+    """An instance of a matrix names its own folder, whether variables are forwarded or not."""
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ci.yml").write_text(f"{name}: {{script: s}}")
+    text = """
+j:
+  parallel: {matrix: [{DIR: [x, y]}]}
+  trigger: {include: [{local: $DIR/ci.yml}], forward: {yaml_variables: false}}
+"""
+    jobs = compile_pipeline(text, Event(), Sources(Folder(tmp_path), KnownFiles())).jobs
+    assert [child_of(tmp_path, job).jobs[0].name for job in jobs] == ["x", "y"]

@@ -254,3 +254,14 @@ def test_split(tmp_path: Path) -> None:
     """``split`` makes a list, which is spliced."""
     text = "spec: {inputs: {a: {default: 'x,y'}}}\n---\nj: {script: [\"$[[ inputs.a | split(',') ]]\", z]}"
     assert load(tmp_path, text)["j"]["script"] == ["x", "y", "z"]
+
+
+def test_twenty_inputs_at_most(tmp_path: Path) -> None:
+    """A pipeline is given twenty values, not one more (1.4)."""
+    names = [f"i{n}" for n in range(21)]
+    declared = ", ".join(f"{name}: {{default: x}}" for name in names)
+    header = f"spec: {{inputs: {{{declared}}}}}"
+    text = f"{header}\n---\nj: {{script: s}}"
+    assert "j" in load(tmp_path, text, inputs=dict.fromkeys(names[:20], "y"))
+    with pytest.raises(PipelineError, match="There cannot be more than 20 inputs"):
+        load(tmp_path, text, inputs=dict.fromkeys(names, "y"))

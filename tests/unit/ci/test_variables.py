@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrunner.ci.variables import circular_references, expanded
+from pyrunner.errors import PipelineError
 from pyrunner.protocol.variables import Variable
 
 
@@ -43,6 +44,16 @@ def test_a_long_chain_is_no_recursion() -> None:
     """Ten thousand variables that each use the next are followed to the end."""
     chain = [Variable(f"V{n}", f"$V{n + 1}") for n in range(10_000)] + [Variable("V10000", "end")]
     assert {one.value for one in expanded(chain)} == {"end"}
+
+
+def test_values_that_double_are_refused() -> None:
+    """Forty variables that each use the next twice would fill any memory."""
+    chain = [Variable(f"V{n}", f"$V{n + 1}$V{n + 1}") for n in range(40)] + [Variable("V40", "x" * 10)]
+    with pytest.raises(PipelineError, match="variables expand to more than 1 MiB"):
+        expanded(chain)
+    many = [Variable("BIG", "x" * 1_000_000), *(Variable(f"U{n}", "$BIG") for n in range(40))]
+    with pytest.raises(PipelineError, match="variables expand to more than 16 MiB"):
+        expanded(many)
 
 
 NAMES = st.sampled_from("ABCDEF")
