@@ -183,11 +183,12 @@ def _handler(script: ScriptedServer) -> type[http.server.BaseHTTPRequestHandler]
             if answer.status != 204:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut])
+            if self.command != "HEAD":
+                self.wfile.write(answer.body[: answer.cut])
             if answer.cut is not None:
                 self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_method  # noqa: N815 - http.server's names
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_method  # noqa: N815 - http.server's names
 
         def _chunks(self) -> bytes:
             body = b""

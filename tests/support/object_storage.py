@@ -195,7 +195,7 @@ class CacheHost:
             arguments += ["--max-uploaded-archive-size", str(limit)]
         metadata = {"CACHE_METADATA": f'{{"cachekey":"{key}"}}'}
         variables = {**metadata, **(environment or {})}
-        return self._run([*arguments, *handover.flags], handover.environment, variables, status)
+        return self.run([*arguments, *handover.flags], handover.environment, variables, status)
 
     def restore(
         self,
@@ -209,7 +209,7 @@ class CacheHost:
         with self.remote(hashed) as remote:
             handover = remote.download(key, alternate)
         arguments = ["cache-extractor", *handover.flags]
-        return self._run(arguments, handover.environment, environment or {}, status)
+        return self.run(arguments, handover.environment, environment, status)
 
     @property
     def content(self) -> str:
@@ -239,13 +239,17 @@ class CacheHost:
         finally:
             found.close()
 
-    def _run(
+    def run(
         self,
         arguments: list[str],
         variables: Mapping[str, str],
-        environment: Mapping[str, str],
-        status: int,
+        environment: Mapping[str, str] | None = None,
+        status: int = 0,
     ) -> str:
+        """Run a command of the helper; returns its log.
+
+        :param variables: what is handed over in a file.
+        """
         lines = [f'{name}="{_escaped(value)}"\n' for name, value in variables.items()]
         self._variables.write_text("".join(lines))
         process = subprocess.run(
@@ -254,7 +258,7 @@ class CacheHost:
                 *("--file", "../cache/cache.zip", "--env-file", str(self._variables)),
             ],
             cwd=self.tree,
-            env={**self.environment, **environment},
+            env={**self.environment, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,

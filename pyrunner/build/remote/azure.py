@@ -102,6 +102,7 @@ def _usable(config: AzureCache) -> AzureCache:
         base64.b64decode(config.account_key, validate=True)
     except ValueError:
         raise RemoteCacheError(
-            "creating Azure SAS: AccountKey of [runners.cache.azure] is not base64: copy it as the portal shows it"
+            "creating Azure SAS: AccountKey of [runners.cache.azure] is not base64: "
+            "copy it as the portal shows it"
         ) from None
     return config

@@ -59,7 +59,7 @@ class GCSBackend:
         headers = metadata_headers("x-goog-meta-", metadata)
         if self._limit > 0:
             headers["X-Goog-Content-Length-Range"] = f"0,{self._limit}"
-        url = self._signed("PUT", name, content_type=_CONTENT_TYPE, headers=headers)
+        url = self._signed("PUT", name, content_type=_CONTENT_TYPE, headers=dict(headers))
         return Signed(
             url=url,
             head_url=self._signed("HEAD", name),

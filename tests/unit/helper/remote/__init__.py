@@ -1,0 +1,1 @@
+"""Mirrors pyrunner/helper/remote."""
