@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyrunner.helper.arguments import Flags
 
 if TYPE_CHECKING:
     from pyrunner.gitlab.credentials import JobCredentials
+    from pyrunner.gitlab.direct import DirectTransport
     from pyrunner.gitlab.transport import Transport
 
 
@@ -32,11 +34,13 @@ def add_meter_flag(flags: Flags) -> None:
     )
 
 
-def connect(options: Namespace) -> tuple[Transport, JobCredentials]:
-    """Return the transport and who speaks through it; nothing is opened before the first call."""
+def connect(
+    options: Namespace, environment: Mapping[str, str]
+) -> tuple[Transport | DirectTransport, JobCredentials]:
+    """Return the way to the coordinator and who speaks there; nothing is opened before the first call."""
     # The HTTP client takes longer to import than all the rest: only when there is something to send.
     from pyrunner.gitlab.credentials import JobCredentials, RunnerCredentials
-    from pyrunner.gitlab.transport import Transport
+    from pyrunner.gitlab.direct import DirectTransport, suits
 
     credentials = RunnerCredentials(
         url=options.url,
@@ -45,4 +49,9 @@ def connect(options: Namespace) -> tuple[Transport, JobCredentials]:
         tls_cert_file=options.tls_cert_file,
         tls_key_file=options.tls_key_file,
     )
-    return Transport(credentials), JobCredentials(options.id, options.token)
+    job = JobCredentials(options.id, options.token)
+    if suits(options.url, environment):
+        return DirectTransport(credentials), job
+    from pyrunner.gitlab.transport import Transport
+
+    return Transport(credentials, environment=environment), job

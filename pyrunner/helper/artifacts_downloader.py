@@ -37,7 +37,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         raise ArchiveError(f"open {error.filename}: {(error.strerror or '').lower()}") from error
     os.close(fd)
     try:
-        _download(options, Path(staged))
+        _download(options, environment, Path(staged))
         extract_archive(staged, ".")
     finally:
         Path(staged).unlink(missing_ok=True)
@@ -57,10 +57,10 @@ def _check(options: Namespace) -> None:
         raise UsageError("Incomplete arguments")
 
 
-def _download(options: Namespace, target: Path) -> None:
+def _download(options: Namespace, environment: Mapping[str, str], target: Path) -> None:
     from pyrunner.gitlab.downloads import DownloadState, download_artifacts
 
-    transport, job = connect(options)
+    transport, job = connect(options, environment)
     try:
         with Meter("Downloading artifacts", 0, options.transfer_meter_frequency) as meter:
             result = download_artifacts(

@@ -50,7 +50,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     form = options.artifact_format or "zip"
     if form not in FORMATS:
         raise UsageError(f'archive format "{form}" is not known: use one of {", ".join(FORMATS)}')
-    _upload(options, collection, form, file_name(name, form))
+    _upload(options, environment, collection, form, file_name(name, form))
 
 
 def base_name(name: str) -> str:
@@ -64,7 +64,9 @@ def file_name(name: str, form: str) -> str:
     return base_name(name) + _ENDINGS[form]
 
 
-def _upload(options: Namespace, collection: Collection, form: str, name: str) -> None:
+def _upload(
+    options: Namespace, environment: Mapping[str, str], collection: Collection, form: str, name: str
+) -> None:
     from pyrunner.gitlab.artifacts import ArtifactFile, TransferLimits, UploadState, upload_artifacts
 
     level = known_level(options.compression_level)
@@ -76,7 +78,7 @@ def _upload(options: Namespace, collection: Collection, form: str, name: str) ->
                 meter.add(len(piece))
                 yield piece
 
-    transport, job = connect(options)
+    transport, job = connect(options, environment)
     file = ArtifactFile(name, options.artifact_type, options.artifact_format, options.expire_in)
     limits = TransferLimits(options.timeout, options.response_header_timeout)
     try:

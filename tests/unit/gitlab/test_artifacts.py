@@ -6,6 +6,7 @@ import email
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from pyrunner.gitlab.artifacts import (
 from pyrunner.gitlab.call import BodyFactory
 from pyrunner.gitlab.cancel import Cancellation
 from pyrunner.gitlab.credentials import JobCredentials, RunnerCredentials
+from pyrunner.gitlab.direct import DirectTransport
+from pyrunner.gitlab.streams import Streaming
 from pyrunner.gitlab.transport import Transport
 from tests.support.http_script import Received, ScriptedServer
 from tests.support.log_lines import fields, lines
@@ -29,6 +32,18 @@ FILE = ArtifactFile("artifacts.zip", "archive", "zip", "1 week")
 SUBJECT = 'Uploading artifacts as "archive" to coordinator...'
 
 
+@pytest.fixture(params=[Transport, DirectTransport])
+def transport(
+    request: pytest.FixtureRequest, server: ScriptedServer, waits: list[float]
+) -> Iterator[Transport | DirectTransport]:
+    """Each test is about both ways to the coordinator."""
+    options: dict[str, Any] = {} if request.param is DirectTransport else {"environment": {}}
+    credentials = RunnerCredentials(server.url, "glrt-t1_SecretSecretSecret")
+    made = request.param(credentials, sleep=waits.append, uniform=lambda _low, high: high, **options)
+    yield made
+    made.close()
+
+
 @pytest.fixture(autouse=True)
 def all_lines(caplog: pytest.LogCaptureFixture) -> None:
     """See every level."""
@@ -36,7 +51,7 @@ def all_lines(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def upload(
-    transport: Transport,
+    transport: Streaming,
     content: BodyFactory = lambda: [b"PK", b"zip"],
     file: ArtifactFile = FILE,
     pauses: list[float] | None = None,
@@ -58,7 +73,7 @@ def the_part(request: Received) -> email.message.Message:
 
 
 def test_upload_on_the_wire(
-    server: ScriptedServer, transport: Transport, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, transport: Streaming, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One part named ``file``, parameters in the query, length unknown, job token in its header (7.2)."""
     server.answer(201, b"201", {"X-Request-Id": "abc"})
@@ -81,7 +96,7 @@ def test_upload_on_the_wire(
 
 
 def test_empty_parameters_are_left_out(
-    server: ScriptedServer, transport: Transport, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, transport: Streaming, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without type, format and expiry there is no query, and the line names no type."""
     server.answer(201)
@@ -100,7 +115,7 @@ def test_empty_parameters_are_left_out(
 )
 def test_final_refusals(
     server: ScriptedServer,
-    transport: Transport,
+    transport: Streaming,
     caplog: pytest.LogCaptureFixture,
     status: int,
     state: UploadState,
@@ -119,7 +134,7 @@ def test_final_refusals(
 
 @pytest.mark.parametrize("status", [400, 401, 404, 405, 200])
 def test_other_refusals_are_tried_three_times(
-    server: ScriptedServer, transport: Transport, status: int
+    server: ScriptedServer, transport: Streaming, status: int
 ) -> None:
     """Three runs, a second and two apart, each with the archive made afresh (6.2)."""
     server.answer(status, times=3)
@@ -136,7 +151,7 @@ def test_other_refusals_are_tried_three_times(
 
 
 def test_a_steady_503_means_thirty_requests(
-    server: ScriptedServer, transport: Transport, waits: list[float]
+    server: ScriptedServer, transport: Streaming, waits: list[float]
 ) -> None:
     """Six runs of five attempts, all of the body each time, with one boundary per run (8.2, trap 14)."""
     server.answer(503, times=31)
@@ -150,7 +165,7 @@ def test_a_steady_503_means_thirty_requests(
 
 
 def test_a_503_late_in_the_runs_ends_them_by_its_own_count(
-    server: ScriptedServer, transport: Transport
+    server: ScriptedServer, transport: Streaming
 ) -> None:
     """The last answer decides how many runs there are: after three, another failure ends it (6.2)."""
     server.answer(503, times=15)
@@ -160,7 +175,7 @@ def test_a_503_late_in_the_runs_ends_them_by_its_own_count(
 
 
 def test_no_answer_is_tried_again(
-    server: ScriptedServer, transport: Transport, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, transport: Streaming, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broken connection is a failed run; the next one may succeed."""
     server.answer(0, drop=True)
@@ -180,7 +195,7 @@ def test_an_unusable_url_fails() -> None:
     "error", [OSError("disk"), BrokenPipeError("pipe"), ValueError("bad"), KeyError("zip")]
 )
 def test_a_failing_archive_is_the_callers(
-    server: ScriptedServer, transport: Transport, error: Exception
+    server: ScriptedServer, transport: Streaming, error: Exception
 ) -> None:
     """What the producer raises comes out unchanged and is not mistaken for the network's (no retry)."""
 
@@ -194,7 +209,7 @@ def test_a_failing_archive_is_the_callers(
     assert server.requests == []
 
 
-def test_an_archive_nobody_reads_is_closed(server: ScriptedServer, transport: Transport) -> None:
+def test_an_archive_nobody_reads_is_closed(server: ScriptedServer, transport: Streaming) -> None:
     """However an attempt ends, its iterator is closed: it may hold threads and files."""
     closed: list[bool] = []
 
@@ -210,7 +225,7 @@ def test_an_archive_nobody_reads_is_closed(server: ScriptedServer, transport: Tr
     assert closed == [True, True]
 
 
-def test_a_stop_ends_the_upload(server: ScriptedServer, transport: Transport) -> None:
+def test_a_stop_ends_the_upload(server: ScriptedServer, transport: Streaming) -> None:
     """A stop is raised: the caller is being stopped itself."""
     stop = Cancellation()
 
@@ -224,7 +239,7 @@ def test_a_stop_ends_the_upload(server: ScriptedServer, transport: Transport) ->
         upload_artifacts(transport, JOB, FILE, content, stop=stop, sleep=list[float]().append)
 
 
-def test_the_time_limit_covers_each_attempt(server: ScriptedServer, transport: Transport) -> None:
+def test_the_time_limit_covers_each_attempt(server: ScriptedServer, transport: Streaming) -> None:
     """``upload_timeout`` ends an upload that goes on for ever, three times (6.3)."""
 
     def content() -> Iterator[bytes]:
@@ -239,7 +254,7 @@ def test_the_time_limit_covers_each_attempt(server: ScriptedServer, transport: T
 
 
 def test_debug_trace_shows_the_answer(
-    server: ScriptedServer, transport: Transport, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, transport: Streaming, caplog: pytest.LogCaptureFixture
 ) -> None:
     """``CI_DEBUG_TRACE`` logs all response headers and the first 512 bytes of the body (7.2)."""
     server.answer(201, b"b" * 600, {"X-Shelf": "top"})

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyrunner.errors import PyrunnerError, RequestCanceled
 from pyrunner.gitlab.cancel import Cancellation
 from pyrunner.gitlab.credentials import JobCredentials, RunnerCredentials
+from pyrunner.gitlab.direct import DirectTransport
 from pyrunner.gitlab.downloads import DownloadResult, DownloadState, download_artifacts
+from pyrunner.gitlab.streams import Streaming
 from pyrunner.gitlab.transport import Transport
 from tests.support.http_script import ScriptedServer
 from tests.support.log_lines import fields, lines
@@ -19,6 +23,18 @@ JOB = JobCredentials(9, "glcbt-64_jobsecret")
 SUBJECT = "Downloading artifacts from coordinator..."
 DIRECT = "/api/v4/jobs/9/artifacts?direct_download=true"
 PLAIN = "/api/v4/jobs/9/artifacts"
+
+
+@pytest.fixture(params=[Transport, DirectTransport])
+def transport(
+    request: pytest.FixtureRequest, server: ScriptedServer, waits: list[float]
+) -> Iterator[Transport | DirectTransport]:
+    """Each test is about both ways to the coordinator."""
+    options: dict[str, Any] = {} if request.param is DirectTransport else {"environment": {}}
+    credentials = RunnerCredentials(server.url, "glrt-t1_SecretSecretSecret")
+    made = request.param(credentials, sleep=waits.append, uniform=lambda _low, high: high, **options)
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +50,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def download(
-    transport: Transport, target: Path, direct: bool = True, pauses: list[float] | None = None
+    transport: Streaming, target: Path, direct: bool = True, pauses: list[float] | None = None
 ) -> DownloadResult:
     """Download; pauses between the runs are noted instead of made."""
     noted: list[float] = [] if pauses is None else pauses
@@ -42,7 +58,7 @@ def download(
 
 
 def test_proxied_by_the_coordinator(
-    server: ScriptedServer, transport: Transport, target: Path, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, transport: Streaming, target: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """200 to the first request: the file is in it (7.3, step 1)."""
     content = bytes(range(256)) * 10_000
@@ -62,7 +78,7 @@ def test_proxied_by_the_coordinator(
 @pytest.mark.parametrize("status", [302, 307])
 def test_direct_download_asks_the_api_twice(
     server: ScriptedServer,
-    transport: Transport,
+    transport: Streaming,
     target: Path,
     caplog: pytest.LogCaptureFixture,
     status: int,
@@ -83,7 +99,7 @@ def test_direct_download_asks_the_api_twice(
 
 
 def test_without_the_flag_there_is_one_plain_request(
-    server: ScriptedServer, transport: Transport, target: Path
+    server: ScriptedServer, transport: Streaming, target: Path
 ) -> None:
     """``FF_USE_DIRECT_DOWNLOAD`` off: no parameter, redirects followed (7.3)."""
     server.answer(302, headers={"Location": "/file"})
@@ -103,7 +119,7 @@ def test_without_the_flag_there_is_one_plain_request(
 @pytest.mark.parametrize("direct", [True, False])
 def test_final_refusals(
     server: ScriptedServer,
-    transport: Transport,
+    transport: Streaming,
     target: Path,
     caplog: pytest.LogCaptureFixture,
     status: int,
@@ -120,7 +136,7 @@ def test_final_refusals(
 
 
 def test_a_refusal_of_the_object_storage_says_why(
-    server: ScriptedServer, transport: Transport, target: Path
+    server: ScriptedServer, transport: Streaming, target: Path
 ) -> None:
     """The 403 behind a redirect may be XML with the reason (7.3)."""
     server.answer(302, headers={"Location": "/file"}, times=2)
@@ -131,7 +147,7 @@ def test_a_refusal_of_the_object_storage_says_why(
 
 
 def test_failures_are_tried_three_times_and_only_the_first_directly(
-    server: ScriptedServer, transport: Transport, target: Path, waits: list[float]
+    server: ScriptedServer, transport: Streaming, target: Path, waits: list[float]
 ) -> None:
     """Three runs a second apart; the first request has no inner retry, later ones do (6.1, 6.2)."""
     server.answer(500, times=12)
@@ -145,7 +161,7 @@ def test_failures_are_tried_three_times_and_only_the_first_directly(
 
 @pytest.mark.parametrize("status", [301, 303, 308])
 def test_other_redirects_of_the_first_request_are_failures(
-    server: ScriptedServer, transport: Transport, target: Path, status: int
+    server: ScriptedServer, transport: Streaming, target: Path, status: int
 ) -> None:
     """Only 302 and 307 mean object storage; the next run follows whatever comes (7.3)."""
     server.answer(status, headers={"Location": "/file"})
@@ -155,7 +171,7 @@ def test_other_redirects_of_the_first_request_are_failures(
 
 
 def test_a_cut_download_starts_over(
-    server: ScriptedServer, transport: Transport, target: Path, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, transport: Streaming, target: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file shorter than announced is not taken for the archive; nothing of it stays."""
     server.answer(200, b"0123456789", cut=4)
@@ -172,7 +188,7 @@ def test_an_unusable_url_fails(target: Path) -> None:
 
 
 def test_a_target_that_cannot_be_written_is_told_at_once(
-    server: ScriptedServer, transport: Transport, tmp_path: Path
+    server: ScriptedServer, transport: Streaming, tmp_path: Path
 ) -> None:
     """A full disk or a missing folder is not the network's fault: no retry."""
     server.answer(200, b"PK")
@@ -181,7 +197,7 @@ def test_a_target_that_cannot_be_written_is_told_at_once(
     assert len(server.requests) == 1
 
 
-def test_a_stop_ends_the_download(server: ScriptedServer, transport: Transport, target: Path) -> None:
+def test_a_stop_ends_the_download(server: ScriptedServer, transport: Streaming, target: Path) -> None:
     """Also while the body is read."""
     stop = Cancellation()
     server.answer(200, b"x" * 50_000_000)
