@@ -3,79 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pyrunner.ci.checks.entry import flat_strings
 from pyrunner.ci.event import Event
-from pyrunner.ci.layers import Layers
+from pyrunner.ci.facts import JobFacts
 from pyrunner.ci.outputs import artifact_entries, cache_entries
 from pyrunner.ci.plan import PlannedJob
-from pyrunner.ci.planning import environment_variables
-from pyrunner.ci.predefined import job_variables
 from pyrunner.ci.releases import release_script
 from pyrunner.ci.repository import Repository
+from pyrunner.ci.sent_variables import payload_variables
 from pyrunner.ci.tree import Map, as_text, flatten
-from pyrunner.ci.variables import expanded
 from pyrunner.protocol.variables import Variable
 
 _DEFAULT_DEPTH: Final = 20
-#: What a coordinator of today understands (runner-api.md 5.9).
-FAILURE_REASONS: Final = (
-    "unknown_failure",
-    "script_failure",
-    "api_failure",
-    "runner_system_failure",
-    "runner_unsupported",
-    "job_execution_timeout",
-    "trace_size_exceeded",
-    "runner_configuration_error",
-    "runner_external_dependency_failure",
-    "runner_interrupted",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerFacts:
-    """The runner that takes the job."""
-
-    id: int = 0
-    description: str = ""
-    tags: tuple[str, ...] = ()
-    short_token: str = ""
-    uuid: str = ""
-    #: Seconds; 0: no limit of its own.
-    maximum_timeout: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class JobFacts:
-    """What is only known when a job is given to a runner.
-
-    :param git_info: the whole ``git_info`` of the payload; None: made from ``repo_url``.
-    :param dependencies: the entries of the payload's ``dependencies``, in order.
-    :param dotenv: variables from the reports of the jobs whose artifacts are fetched.
-    :param manual_variables: given when a manual job was played.
-    :param id_tokens: values by name; those not here are left out.
-    :param release: add the step that makes the release.
-    """
-
-    job_id: int
-    token: str
-    pipeline_id: int
-    repo_url: str = ""
-    started_at: str = ""
-    runner: RunnerFacts = RunnerFacts()
-    git_info: Mapping[str, Any] | None = None
-    dependencies: Sequence[Mapping[str, Any]] = ()
-    credentials: Sequence[Mapping[str, Any]] = ()
-    dotenv: Sequence[Variable] = ()
-    manual_variables: Sequence[Variable] = ()
-    id_tokens: Mapping[str, str] = field(default_factory=dict)
-    release: bool = False
-    failure_reasons: Sequence[str] = FAILURE_REASONS
-    time_in_queue: float = 0.0
 
 
 def make_payload(job: PlannedJob, facts: JobFacts, repository: Repository) -> dict[str, Any]:
@@ -224,74 +166,6 @@ def make_git_info(event: Event, repo_url: str, pipeline_id: int, depth: int) -> 
         "repo_object_format": event.commit.object_format,
         "protected": event.is_protected,
     }
-
-
-def payload_variables(job: PlannedJob, facts: JobFacts) -> list[Variable]:
-    """Return all layers in the order of the payload, references followed (5.1, 5.3)."""
-    event = job.event
-    layers = Layers(event, job.pipeline_name)
-    environment = environment_variables(job.environment) if job.environment else []
-    predefined = [*job_variables(job.instance, job.stage, job.when), *environment[:3]]
-    scope = job.environment.name if job.environment else None
-    below = [*layers.pipeline_layers(), *_runner_variables(facts.runner)]
-    return expanded(
-        [
-            *_persisted(job, facts),
-            *_id_tokens(job, facts),
-            *predefined,
-            *below,
-            *job.variables.values(),
-            *layers.user,
-            *facts.dotenv,
-            *event.secrets(scope),
-            *event.pipeline_variables,
-            *event.schedule_variables,
-            *facts.manual_variables,
-            *environment[3:],
-        ]
-    )
-
-
-def _persisted(job: PlannedJob, facts: JobFacts) -> list[Variable]:
-    project = job.event.project
-    url = project.url or f"{project.server_url}/{project.path}"
-    public = {
-        "CI_PIPELINE_ID": str(facts.pipeline_id),
-        "CI_PIPELINE_URL": f"{url}/-/pipelines/{facts.pipeline_id}",
-        "CI_JOB_ID": str(facts.job_id),
-        "CI_JOB_URL": f"{url}/-/jobs/{facts.job_id}",
-    }
-    variables = [Variable(key, value, public=True) for key, value in public.items()]
-    variables.append(Variable("CI_JOB_TOKEN", facts.token, masked=True, raw=True))
-    if facts.started_at:
-        variables.append(Variable("CI_JOB_STARTED_AT", facts.started_at, public=True))
-    if project.registry:
-        variables.append(Variable("CI_REGISTRY_USER", "gitlab-ci-token", public=True))
-        variables.append(Variable("CI_REGISTRY_PASSWORD", facts.token, masked=True, raw=True))
-    if facts.repo_url:
-        variables.append(Variable("CI_REPOSITORY_URL", facts.repo_url, raw=True))
-    return variables
-
-
-def _id_tokens(job: PlannedJob, facts: JobFacts) -> list[Variable]:
-    declared = job.options.get("id_tokens") or {}
-    return [
-        Variable(name, facts.id_tokens[name], masked=True, raw=True)
-        for name in map(as_text, declared)
-        if name in facts.id_tokens
-    ]
-
-
-def _runner_variables(runner: RunnerFacts) -> list[Variable]:
-    if not runner.id:
-        return []
-    pairs = {
-        "CI_RUNNER_ID": str(runner.id),
-        "CI_RUNNER_DESCRIPTION": runner.description,
-        "CI_RUNNER_TAGS": json.dumps(list(runner.tags)),
-        "CI_RUNNER_SHORT_TOKEN": runner.short_token,
-    }
-    return [Variable(key, value, public=True) for key, value in pairs.items()]
 
 
 def _wire(variable: Variable) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from pyrunner.ci.compiler import Sources, compile_pipeline
 from pyrunner.ci.event import Commit, Event, MergeRequest, Project, Setting
+from pyrunner.ci.facts import JobFacts
 from pyrunner.ci.files import Folder
-from pyrunner.ci.payload import JobFacts, make_payload
+from pyrunner.ci.payload import make_payload
 from pyrunner.ci.plan import Pipeline, PlannedJob
 from pyrunner.ci.repository import KnownFiles
 from pyrunner.protocol.variables import Variable

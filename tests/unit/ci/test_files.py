@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pyrunner.ci.payload import JobFacts, make_payload
+from pyrunner.ci.facts import JobFacts
+from pyrunner.ci.payload import make_payload
 from pyrunner.protocol.job import decode_job
 from tests.support.pipelines import compile_case, repository_of, summary
 

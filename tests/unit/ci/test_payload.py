@@ -11,8 +11,9 @@ import pytest
 
 from pyrunner.ci.compiler import Sources, compile_pipeline
 from pyrunner.ci.event import Commit, Event, MergeRequest, Project, Setting, User
+from pyrunner.ci.facts import JobFacts, RunnerFacts
 from pyrunner.ci.files import Folder
-from pyrunner.ci.payload import JobFacts, RunnerFacts, make_payload
+from pyrunner.ci.payload import make_payload
 from pyrunner.ci.plan import PlannedJob
 from pyrunner.ci.repository import KnownFiles
 from pyrunner.protocol.job import decode_job
