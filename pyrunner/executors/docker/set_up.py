@@ -74,7 +74,8 @@ class JobSetUp:
         self._network = JobNetwork("", own=False)
         self._binds: list[str] = []
         self.services: Services | None = None
-        self._barrier = b"\0" + secrets.token_hex(8).encode()
+        # The same after a restart: the container's command is fixed when it is created.
+        self._barrier = b"\0" + hashlib.sha256(job.marker.encode()).hexdigest()[:16].encode()
 
     # ---- before the first stage
 
