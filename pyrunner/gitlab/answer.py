@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any, Final
 from urllib.parse import urlsplit
-from xml.etree import ElementTree
 
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -153,6 +152,8 @@ def _phrase(status: int) -> str:
 def _xml_text(reply: Reply) -> str:
     if b"<!" in reply.body or len(reply.body) > 65536:  # no entities: expat would expand them
         return reply.status_line
+    from xml.etree import ElementTree  # only for what an object storage refuses
+
     try:
         root = ElementTree.fromstring(reply.body)  # noqa: S314 - no document type gets here
     except ElementTree.ParseError as error:

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from pyrunner import __version__
-from pyrunner.helper.commands import COMMANDS, run_command
-from pyrunner.system.logs import configure_logging
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command line and return its exit code."""
     if list(arguments) == ["--version"]:
         sys.stdout.write(f"{__version__}\n")
-        return 0
+        return 0  # every stage asks this first: nothing else is imported for it
+    from pyrunner.helper.commands import COMMANDS, run_command
+    from pyrunner.system.logs import configure_logging
+
     if not arguments or arguments[0] not in COMMANDS:
         sys.stderr.write(f"usage: python -m pyrunner.helper {{{','.join(COMMANDS)}}} [flags]\n")
         return 2
