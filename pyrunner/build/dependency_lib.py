@@ -30,11 +30,8 @@ from typing import Final
 
 from pyrunner.build.context import BuildContext
 from pyrunner.config.dependency_tools import TOOLS, chosen_tools
+from pyrunner.executors.traits import OWN_LIBRARIES, SHARED_LIBRARIES
 from pyrunner.shells.bash import BashWriter
-
-#: Where containers have the folders (tristan-layout.md 2).
-CONTAINER_FOLDER: Final = "/cache/dependency_lib"
-CONTAINER_SHARED_FOLDER: Final = "/cache/dependency_lib_shared"
 
 #: Tell the job where the folders are: it may fill the shared one where it is allowed to.
 OWN_VARIABLE: Final = "PYRUNNER_DEPENDENCY_LIB"
@@ -60,7 +57,7 @@ def dependency_folders(context: BuildContext) -> DependencyFolders:
         return DependencyFolders()
     shared = context.record.dependency_lib_shared
     if context.traits.builds_dir:
-        return DependencyFolders(CONTAINER_FOLDER, CONTAINER_SHARED_FOLDER if shared else "")
+        return DependencyFolders(OWN_LIBRARIES, SHARED_LIBRARIES if shared else "")
     return DependencyFolders(context.record.dependency_lib, shared)
 
 

@@ -62,6 +62,7 @@ COMMANDS: Final = {
         quiet=True,
         attribute="demo",
     ),
+    "gc": LazyCommand("pyrunner.cli.gc", "make room: remove what was not used for longest", quiet=True),
     "lint": LazyCommand(
         "pyrunner.cli.lint", "examine a .gitlab-ci.yml, or config.toml when no file is given", quiet=True
     ),

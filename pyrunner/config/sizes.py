@@ -1,4 +1,4 @@
-"""Sizes of ``[runners.tristan]`` such as ``"200GB"`` (tristan-layout.md 7)."""
+"""Sizes of ``[runners.tristan]`` such as ``"200GB"`` (tristan-layout.md 7), read and shown."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def parse_size(text: str) -> int:
         raise ValueError(f'invalid size "{text}" (write it like "200GB", "50GiB" or "10g")')
     base = 1000 if match[2] and match[3].lower() == "b" else 1024
     return int(Decimal(match[1]) * base ** _POWERS[match[2].lower()])
+
+
+def format_size(size: float) -> str:
+    """Return ``size`` bytes for people, in thousands: ``1.5 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,7 +1,7 @@
 """The folders of build tools' libraries (tristan-layout.md 1): there are always all of them.
 
-The folder of a project is mounted into containers, whose root may put anything in it: below it no step
-follows a link, and what stands in the place of a folder stays as it is - tools are then not pointed there.
+Jobs write below them: no step there follows a link, and what stands in the place of a folder stays as it
+is - tools are then not pointed there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pyrunner.system.files import make_private
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASS_THROUGH: Final = 0o711
+#: Name of the folder in the ``/cache`` of containers (tristan-layout.md 2).
+IN_SLOT_CACHE: Final = "dependency_lib"
 #: A job has removed it, or put something else there.
 _NO_FOLDER: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
@@ -53,27 +55,40 @@ def make_dependency_folders(folder: Path) -> None:
         raise JobDirError(f"cannot make {folder}: {error.strerror}") from error
 
 
-def open_to_containers(folder: Path) -> None:
-    """Let every user in a container that has ``folder`` mounted use it; what is above keeps others out.
+def make_in_slot_cache(slot_cache: Path) -> None:
+    """Make the folders inside the slot's ``/cache``, for every user in a container.
+
+    Nothing is mounted there: a container of the job could put a link in the place of the mount (design R8).
 
     :raises JobDirError: when that cannot be done.
     """
     try:
-        with _opened(folder) as opened:
-            os.fchmod(opened, 0o777)
-            for name in TOOLS:
-                _open(name, opened, 0o777)
+        with _opened(slot_cache) as cache:
+            _make_open(IN_SLOT_CACHE, cache)
+            try:
+                opened = os.open(IN_SLOT_CACHE, _FOLDER, dir_fd=cache)
+            except OSError as error:
+                if error.errno in _NO_FOLDER:
+                    return
+                raise
+            try:
+                for name in TOOLS:
+                    _make_open(name, opened)
+            finally:
+                os.close(opened)
     except OSError as error:
-        raise JobDirError(f"cannot open {folder} to jobs: {error.strerror}") from error
+        raise JobDirError(f"cannot make {slot_cache / IN_SLOT_CACHE}: {error.strerror}") from error
 
 
-def open_to_readers(folder: Path, business: Path) -> None:
+def open_to_readers(folder: Path, business: Path | None = None) -> None:
     """Let all jobs read the folder that the whole business shares; it stays ours.
 
+    :param business: let users of this host pass on the way there, too; None: containers have it mounted.
     :raises JobDirError: when that cannot be done.
     """
     try:
-        _let_pass(folder.parent, business)
+        if business is not None:
+            _let_pass(folder.parent, business)
         with _opened(folder) as opened:
             os.fchmod(opened, 0o755)
             for name in TOOLS:
@@ -109,6 +124,12 @@ def _opened(folder: Path) -> Iterator[int]:
         yield opened
     finally:
         os.close(opened)
+
+
+def _make_open(name: str, parent: int) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=parent)
+    _open(name, parent, 0o777)
 
 
 def _open(name: str, parent: int, mode: int, owner: Owner | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pyrunner.errors import JobDirError, PyrunnerError
 from pyrunner.jobdir.layout import Business
 from pyrunner.manager.business import assign_businesses, remember_token
 from pyrunner.manager.link import Link, Links
+from pyrunner.manager.room import shortage
 from pyrunner.manager.slots import Slots
 from pyrunner.system.files import make_private
 from pyrunner.system.lock import OpenFileLock
@@ -31,15 +31,9 @@ class ActiveRunner:
     link: Link
     slots: Slots
 
-    def has_room(self) -> bool:
-        """Tell whether the disk has ``min_free`` left for another job (tristan-layout.md 7)."""
-        least = self.link.config.tristan.min_free
-        if not least:
-            return True
-        try:
-            return shutil.disk_usage(self.slots.business.path).free >= least
-        except OSError:
-            return True
+    def shortage(self) -> str:
+        """Return why the disk has no room for another job; empty when it has (:mod:`.room`)."""
+        return shortage(self.slots.business.path, self.link.config.tristan.min_free)
 
 
 @dataclass(frozen=True, slots=True)

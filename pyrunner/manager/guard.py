@@ -7,10 +7,12 @@ folder that another one may come to. What is in it must not reach the other.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ from pyrunner.errors import JobDirError
 from pyrunner.jobdir.names import host_folder
 from pyrunner.protocol.job import Job
 from pyrunner.system.files import make_private, write_json
+from pyrunner.system.mounts import mounts_within
+
+_log: Final = logging.getLogger(__name__)
 
 _FILE: Final = ".project"
 #: Bytes that a mark can have: a host's name and a number.
@@ -82,11 +87,25 @@ def take_project(folder: Path, job: Job, slot: Path) -> Path | None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a tree that a job has written, following no link; what cannot go now goes at the next try."""
-    if os.geteuid() == 0:  # no mode keeps root from emptying a folder
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        shutil.rmtree(folder, onerror=_make_writable)
+    """Remove a tree that a job has written, following no link; what cannot go now goes at the next try.
+
+    A tree in which something is mounted stays: a job that was root has left that, and to go on would empty
+    what is mounted, however far from here it is.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    if mounted := mounts_within(folder):
+        _log.warning("%s is not removed: something is mounted at %s; unmount it", folder, mounted[0])
+        return
+    try:
+        if os.geteuid() == 0:  # no mode keeps root from emptying a folder
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            shutil.rmtree(folder, onerror=_make_writable)
+    except RecursionError:
+        # Deeper than Python goes; rm knows no limit.
+        subprocess.run(["rm", "-rf", "--", str(folder)], stdin=subprocess.DEVNULL, check=False)
 
 
 def _make_writable(function: Any, path: str, _error: object) -> None:

@@ -90,6 +90,7 @@ def place_on_disk(
         _write(control, record)
         slots.store_parameters(slot.executor_id, asdict(record))
         add_pending(slots.business, job.id, control)
+        slots.settled(slot)
     except BaseException as error:
         if control is not None:
             # Nobody would remove the secrets in it: it is in no index.

@@ -131,7 +131,10 @@ class Launcher:
         except PayloadError as error:
             return self._refused(runner, bare, f"The job's payload cannot be used: {error}")
         try:
-            return self._again(runner, job, outcome) or self._placed(runner, job, outcome)
+            again = self._again(runner, job, outcome)
+            if again is None and (why := runner.shortage()):
+                return self._refused(runner, bare, f"There is no room for the job: {why}")
+            return again or self._placed(runner, job, outcome)
         except (OSError, PyrunnerError) as error:
             return self._refused(runner, bare, f"The job cannot be prepared on this runner: {error}")
         except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the server waiting

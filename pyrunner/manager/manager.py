@@ -108,7 +108,7 @@ class Manager:
             polls=lambda: self._requests.under_way,
             why_abort=lambda: why_jobs_would_die(environ) if detaches else "nobody would take them up",
         )
-        self._housekeeping = Housekeeping(self.mailbox, self.fleet)
+        self._housekeeping = Housekeeping(self.mailbox, self.fleet, environ)
         self._leftovers = Leftovers(self.mailbox, environ)
         self._notifier = ServiceNotifier(environ)
         self._reloading = Reloading(watcher, self._apply, apply_logging)
@@ -217,7 +217,10 @@ class Manager:
         self._requests.send(self.fleet.runners[key], hold)
 
     def _may_ask(self, key: str) -> bool:
-        return self.fleet.runners[key].has_room()
+        if not self.fleet.runners[key].shortage():
+            return True
+        self._housekeeping.hurry()
+        return False
 
     def _answered(self, runner: ActiveRunner, outcome: JobRequestOutcome) -> None:
         config = runner.link.config

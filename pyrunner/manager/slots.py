@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from pyrunner.errors import JobDirError
 from pyrunner.jobdir.layout import Business, JobPlace, place_job
 from pyrunner.manager.guard import belongs_to_another
+from pyrunner.manager.slot_locks import SlotLocks
 from pyrunner.protocol.job import Job
 from pyrunner.system.files import make_private, write_json
 
@@ -32,9 +32,8 @@ class Slots:
     def __init__(self, business: Business) -> None:
         self.business = business
         self._busy: dict[int, Slot] = {}
-        self._reserved: set[int] = set()
-        #: The main loop takes slots, the background thread reserves them.
-        self._lock = threading.Lock()
+        #: Of slots into which a job is being put: whoever cleans up keeps out of them.
+        self._locks = SlotLocks(business)
 
     @property
     def busy(self) -> Collection[int]:
@@ -42,41 +41,36 @@ class Slots:
         return self._busy.keys()
 
     def take(self, token: str, job: Job | None, source_path: str, keep: Collection[Path] = ()) -> Slot:
-        """Choose a slot for a job and take it.
+        """Choose a slot for a job and take it; nothing in it is cleaned up until :meth:`settled`.
 
         :param job: None when the payload does not decode: any slot will do.
         :param keep: control directories of jobs that are not acknowledged: no choice may cost one.
+        :raises JobDirError: when no slot can be locked.
+        :raises OSError: the same.
         """
-        with self._lock:
-            executor_id = self._choose(job, source_path, keep)
-            project_id = job.job_info.project_id if job else 0
-            slot = Slot(executor_id, token, project_id, self._project_number(token, project_id))
-            self._busy[executor_id] = slot
+        reserved: set[int] = set()
+        executor_id = self._choose(job, source_path, keep, reserved)
+        while not self._locks.take(executor_id):
+            reserved.add(executor_id)
+            executor_id = self._choose(job, source_path, keep, reserved)
+        project_id = job.job_info.project_id if job else 0
+        slot = Slot(executor_id, token, project_id, self._project_number(token, project_id))
+        self._busy[executor_id] = slot
         return slot
+
+    def settled(self, slot: Slot) -> None:
+        """The job in the slot is in the index of pending ones, which keeps the slot from now on."""
+        self._locks.give(slot.executor_id)
 
     def occupy(self, slot: Slot) -> None:
         """Take the slot that a job of a former manager runs in."""
-        with self._lock:
-            self._busy[slot.executor_id] = slot
+        self._busy[slot.executor_id] = slot
 
     def release(self, slot: Slot) -> None:
         """Give a slot back. Safe twice."""
-        with self._lock:
-            if self._busy.get(slot.executor_id) == slot:
-                del self._busy[slot.executor_id]
-
-    def reserve(self, executor_id: int) -> bool:
-        """Keep jobs out of a slot for a moment; False when it has one."""
-        with self._lock:
-            if executor_id in self._busy:
-                return False
-            self._reserved.add(executor_id)
-            return True
-
-    def unreserve(self, executor_id: int) -> None:
-        """Let jobs in again."""
-        with self._lock:
-            self._reserved.discard(executor_id)
+        if self._busy.get(slot.executor_id) == slot:
+            del self._busy[slot.executor_id]
+            self._locks.give(slot.executor_id)
 
     def place(self, slot: Slot, job: Job, source_path: str) -> JobPlace:
         """Return where a job runs in its slot."""
@@ -94,9 +88,11 @@ class Slots:
         except OSError as error:
             raise JobDirError(f"cannot write {path}: {error.strerror}") from error
 
-    def _choose(self, job: Job | None, source_path: str, keep: Collection[Path]) -> int:
+    def _choose(
+        self, job: Job | None, source_path: str, keep: Collection[Path], reserved: Collection[int]
+    ) -> int:
         known = sorted(self._known())
-        free = [one for one in known if one not in self._busy and one not in self._reserved]
+        free = [one for one in known if one not in self._busy and one not in reserved]
         if job is not None:
             free = [one for one in free if not self._would_lose(one, job, keep)]
             for holds in (self._holds_ref, self._holds_project):
@@ -105,7 +101,7 @@ class Slots:
                     return min(found, key=self._last_used)
         if free:
             return min(free, key=self._last_used)
-        used = {*known, *self._busy}
+        used = {*known, *self._busy, *reserved}
         return next(number for number in range(1, len(used) + 2) if number not in used)
 
     def _known(self) -> Iterator[int]:

@@ -14,7 +14,10 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from pyrunner.config.dependency_tools import chosen_tools
+from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import JobDirError
+from pyrunner.jobdir.dependency_folders import make_in_slot_cache, open_to_readers
 from pyrunner.jobdir.record import JobRecord
 
 _STEP: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,6 +44,11 @@ def make_host_folders(record: JobRecord) -> None:
         raise JobDirError(f"cannot close {error.filename}: {error.strerror}") from error
     make_open_folder(Path(record.source), business)
     make_open_folder(slot_cache(record), business)
+    tristan = RunnerConfig.from_dict(record.runner).tristan
+    if chosen_tools(tristan.dependency_lib):
+        make_in_slot_cache(slot_cache(record))
+        if record.dependency_lib_shared:
+            open_to_readers(Path(record.dependency_lib_shared))
 
 
 def make_open_folder(folder: Path, base: Path) -> None:

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from pyrunner.config.dependency_tools import chosen_tools
 from pyrunner.config.volume_spec import VolumeSpec, clean, contains, is_root, parse_volume
 from pyrunner.executors.docker.hostdirs import slot_cache
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.refusal import configured, refused
+from pyrunner.executors.traits import SHARED_LIBRARIES
 from pyrunner.system.golang import quoted
 
 #: Where tools of a job keep what shall survive it.
@@ -146,6 +148,9 @@ class _Plan:
         wanted = self.local and not self.job.config.disable_cache
         if wanted and CACHE not in self.taken and not self._covered(CACHE):
             self._folder(str(slot_cache(self.job.record)), CACHE)
+        shared, tristan = self.job.record.dependency_lib_shared, self.job.runner.tristan
+        if self.local and shared and chosen_tools(tristan.dependency_lib):
+            self._folder(shared, SHARED_LIBRARIES, "" if self.job.protected else "ro")
 
     def _own_cache(self) -> bool:
         """Tell whether a bare ``/cache`` is the slot's folder: unless the file says where caches are kept."""
@@ -175,13 +180,13 @@ class _Plan:
         name = f"{owner}-cache-{_digest(destination)}{self.suffix}"
         self._mount(kind, VolumeSpec(name, destination))
 
-    def _folder(self, source: str, destination: str) -> None:
+    def _folder(self, source: str, destination: str, mode: str = "") -> None:
         if ":" in source:
             raise refused(
                 f"{source} cannot be mounted into a container: the engine's syntax has no way to write the "
                 "colon in it; choose another `root` in [runners.tristan]"
             )
-        self._mount(Kind.FOLDER, VolumeSpec(source, destination, label=self.label))
+        self._mount(Kind.FOLDER, VolumeSpec(source, destination, mode=mode, label=self.label))
 
     def _mount(self, kind: Kind, spec: VolumeSpec) -> None:
         self.taken.add(clean(spec.destination))

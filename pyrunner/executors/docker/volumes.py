@@ -14,6 +14,7 @@ from pyrunner.executors.docker.hostdirs import make_host_folders, make_open_fold
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.labels import JOB_LABEL, volume_labels
 from pyrunner.executors.docker.volume_plan import Kind, Mount, is_protected, plan_volumes
+from pyrunner.jobdir.engine_records import EngineRecords, Thing
 
 #: Opens the root of a volume by a container of the helper image, given the volume's name.
 OpenVolume = Callable[[str], None]
@@ -77,6 +78,9 @@ class Volumes:
         job, config, name = self._job, self._job.config, mount.spec.source
         reusable = mount.kind is Kind.REUSABLE
         labels = volume_labels(job, mount.destination, is_protected(job), reusable)
+        records = self._records() if reusable else None
+        if records is not None:
+            records.using(Thing.VOLUME, name)
         volume: dict[str, Any] = self._engine.call(
             lambda api: api.create_volume(
                 name,
@@ -86,12 +90,21 @@ class Volumes:
             ),
             "adding cache volume: creating docker volume: ",
         )
+        if records is not None:
+            records.made(Thing.VOLUME, name, job.record.business)
         if not reusable and (volume.get("Labels") or {}).get(JOB_LABEL) != job.marker:
             raise PyrunnerError(
                 f"adding cache volume: the volume {name} is there already and is not this job's: remove it"
             )
         if not open_from_here(volume, self._engine):
             self._open_volume(name)
+
+    def _records(self) -> EngineRecords | None:
+        """Return where it is noted what jobs use; what is on another machine is no affair of this disk."""
+        business = self._job.record.business
+        if not (business and self._engine.endpoint.local):
+            return None
+        return EngineRecords(Path(business).parent, self._engine.endpoint.host)
 
 
 def open_from_here(volume: Mapping[str, Any], engine: Engine) -> bool:

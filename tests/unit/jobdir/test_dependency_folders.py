@@ -13,7 +13,7 @@ from pyrunner.errors import JobDirError
 from pyrunner.jobdir.dependency_folders import (
     Owner,
     make_dependency_folders,
-    open_to_containers,
+    make_in_slot_cache,
     open_to_host_jobs,
     open_to_readers,
 )
@@ -63,10 +63,28 @@ def test_protected_refs_have_their_own(tmp_path: Path) -> None:
     assert Business(tmp_path, "1").dependency_lib == tmp_path / "1" / "cache" / "dependency_lib"
 
 
-def test_containers_may_write(folder: Path) -> None:
-    """Users of an image are nobody that this host knows."""
-    open_to_containers(folder)
+def test_containers_may_write(tmp_path: Path) -> None:
+    """In a slot's cache the folders are open to all: users of an image are nobody that this host knows."""
+    make_in_slot_cache(tmp_path)
+    make_in_slot_cache(tmp_path)
+    folder = tmp_path / "dependency_lib"
+    assert sorted(one.name for one in folder.iterdir()) == sorted(TOOLS)
     assert {mode(one) for one in (folder, *folder.iterdir())} == {0o777}
+
+
+def test_what_a_container_planted_in_its_cache(tmp_path: Path) -> None:
+    """A link in the place of the folder, or of one in it, leads nowhere and is no reason to fail."""
+    victim, cache = tmp_path / "victim", tmp_path / "slot1"
+    victim.mkdir(mode=0o700)
+    cache.mkdir()
+    make_in_slot_cache(cache)
+    (cache / "dependency_lib" / "go").rmdir()
+    (cache / "dependency_lib" / "go").symlink_to(victim)
+    make_in_slot_cache(cache)
+    (cache / "dependency_lib").rename(cache / "moved")
+    (cache / "dependency_lib").symlink_to(victim)
+    make_in_slot_cache(cache)
+    assert (mode(victim), list(victim.iterdir())) == (0o700, [])
 
 
 def test_host_jobs_own_the_types_only(folder: Path, business: Path) -> None:
@@ -104,7 +122,7 @@ def test_planted_links_lead_nowhere(folder: Path, business: Path, tmp_path: Path
     (folder / "go").write_text("")
     (folder / "go").chmod(0o600)
     make_dependency_folders(folder)
-    open_to_containers(folder)
+    open_to_readers(folder)
     open_to_host_jobs(folder, business, ME)
     assert (mode(victim), mode(folder / "go")) == (0o700, 0o600)
     assert list(victim.iterdir()) == []
@@ -116,7 +134,7 @@ def test_a_link_in_the_place_of_the_folder_is_refused(business: Path, tmp_path: 
     folder = business / "cache" / "dependency_lib"
     (tmp_path / "victim").mkdir()
     folder.symlink_to(tmp_path / "victim")
-    for make in (make_dependency_folders, open_to_containers):
+    for make in (make_dependency_folders, open_to_readers):
         with pytest.raises(JobDirError, match="dependency_lib"):
             make(folder)
     assert list((tmp_path / "victim").iterdir()) == []
