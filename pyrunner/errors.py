@@ -9,6 +9,7 @@
     ├── PayloadError              a job payload that does not decode: carries the JSON path
     ├── JobDirError               a run directory that cannot be made or read
     │   └── DiskFull              a job's output cannot be stored: no room left
+    ├── SandboxNetworkError       no network for a workspace sandbox could be made
     ├── ArchiveError              a cache or artifact archive that cannot be made or is not trusted
     ├── RemoteCacheError          a remote cache cannot be used: settings, credentials, a library
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
@@ -99,6 +100,10 @@ class ArchiveError(PyrunnerError):
 
 class RemoteCacheError(PyrunnerError):
     """A remote cache cannot be used; the job goes on with the local one."""
+
+
+class SandboxNetworkError(PyrunnerError):
+    """No network for a workspace sandbox could be made; the text names program and reason."""
 
 
 class CoordinatorError(PyrunnerError):

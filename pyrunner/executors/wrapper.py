@@ -71,6 +71,10 @@ class WrapperPlan:
     enter: Callable[[], None]
     #: Kills everything of the stage.
     kill: Callable[[], None]
+    #: Open files that the process gets by number, beside 0-2.
+    descriptors: Sequence[int] = ()
+    #: Its standard input; None: the script's own file.
+    stdin: int | None = None
 
     def run(self, out: int, err: int) -> dict[str, Any]:
         """Start the process and wait for its end; see :class:`WrapperWork`."""
@@ -160,7 +164,7 @@ def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     record: dict[str, Any] = {
         "ended_at": ended,
         "boot_id": boot_id(),
-        "usage": _usage(ended - started).to_dict(),
+        "usage": children_usage(ended - started).to_dict(),
         "leftovers": _has_children(),
     }
     if status is None:
@@ -172,7 +176,7 @@ def _run_script(plan: WrapperPlan, out: int, err: int) -> dict[str, Any]:
     return record
 
 
-def _usage(wall: float) -> ResourceUsage:
+def children_usage(wall: float) -> ResourceUsage:
     """Return what all that was waited for has used.
 
     The kernel counts the memory of a process from before its exec, when it was a copy of ours: a peak no
@@ -192,7 +196,7 @@ def _start(plan: WrapperPlan, out: int, err: int) -> subprocess.Popen[bytes]:
         reset_oom_score()
         _set_limits(plan.limits)
 
-    with plan.files.script.open("rb") as script:
+    with plan.files.script.open("rb") if plan.stdin is None else contextlib.nullcontext(plan.stdin) as script:
         return subprocess.Popen(
             list(plan.argv),
             stdin=script,
@@ -202,6 +206,7 @@ def _start(plan: WrapperPlan, out: int, err: int) -> subprocess.Popen[bytes]:
             cwd=plan.working_directory or None,
             umask=-1 if plan.umask is None else plan.umask,
             start_new_session=True,
+            pass_fds=tuple(plan.descriptors),
             preexec_fn=prepare,
         )
 

@@ -9,7 +9,9 @@ from pyrunner.executors.sandbox.git_settings import FORCED, system_config
 #: Home of uid 0 inside; empty at the start of each stage, as in a new helper container.
 HOME: Final = "/root"
 
-_PASSWD: Final = f"root:x:0:0:root:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+_PASSWD: Final = (
+    f"root:x:0:0:root:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+)
 _GROUP: Final = "root:x:0:\nnogroup:x:65534:\n"
 #: No modules that talk to daemons of the host, whose sockets are not there.
 _NSSWITCH: Final = "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\nservices: files\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from pyrunner.executors.sandbox.accounts import HOME
@@ -13,10 +14,16 @@ from pyrunner.executors.sandbox.plan import SandboxPlan
 
 #: Bytes of memory that temporary files of a stage may take.
 TEMPORARY_SIZE: Final = 1 << 30
-#: Files of /proc that Docker hides as well: keys, devices and timers belong to the machine.
-_HIDDEN_FILES: Final = ("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/sched_debug",
-                        "/proc/latency_stats", "/proc/kallsyms", "/proc/kmsg", "/proc/sysrq-trigger")
-_HIDDEN_FOLDERS: Final = ("/proc/acpi", "/proc/asound", "/proc/scsi", "/proc/fs", "/proc/driver")
+#: What of /proc Docker hides as well: keys, devices and timers belong to the machine.
+_HIDDEN_FILES: Final = (
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+)
+_HIDDEN_FOLDERS: Final = ("/proc/acpi", "/proc/asound", "/proc/scsi")
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,6 @@ class HiddenInProc:
     @classmethod
     def of(cls) -> HiddenInProc:
         """Look at the kernel's own."""
-        from pathlib import Path
-
         files = tuple(one for one in _HIDDEN_FILES if Path(one).exists())
         return cls(files, tuple(one for one in _HIDDEN_FOLDERS if Path(one).is_dir()))
 
@@ -106,7 +111,7 @@ def _host(host: HostView) -> list[str]:
 def _own_files(descriptors: Descriptors) -> list[str]:
     words: list[str] = []
     for path, fd in descriptors.files.items():
-        words += ["--perms", "0444", "--ro-bind-data", str(fd), path]
+        words += ["--perms", "0444", "--file", str(fd), path]
     return words
 
 

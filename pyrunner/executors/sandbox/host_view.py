@@ -9,25 +9,26 @@ from typing import Final
 
 #: Links into /usr on most systems, folders on a few.
 _PROGRAMS: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-#: Never a folder that also holds keys or passwords: with CAP_DAC_OVERRIDE no mode keeps them from a stage.
-_SETTINGS: Final = (
-    # name resolution and time
+#: Small files, copied: a mount each would take longer than all of them together.
+#: Nothing here may also hold keys or passwords: with CAP_DAC_OVERRIDE no mode keeps them from a stage.
+_COPIED: Final = (
     "/etc/hosts",
     "/etc/host.conf",
     "/etc/gai.conf",
     "/etc/services",
     "/etc/protocols",
     "/etc/localtime",
-    # the loader's, and the names of programs
     "/etc/ld.so.cache",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/openssl.cnf",
+)
+#: Certificate stores: Debian, Red Hat, SUSE, Arch, Alpine; and what program names lead to.
+_MOUNTED: Final = (
     "/etc/alternatives",
-    # certificate stores: Debian, Red Hat, SUSE, Arch, Alpine
     "/etc/ssl/certs",
     "/etc/ssl/cert.pem",
-    "/etc/ssl/openssl.cnf",
     "/etc/pki/tls/certs",
     "/etc/pki/tls/cert.pem",
-    "/etc/pki/tls/openssl.cnf",
     "/etc/pki/ca-trust/extracted",
     "/etc/ca-certificates/extracted",
     "/etc/crypto-policies",
@@ -47,6 +48,8 @@ class HostView:
     links: tuple[tuple[str, str], ...]
     #: Folders that an empty one covers.
     hidden: tuple[str, ...]
+    #: Files whose content is copied.
+    copied: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, root: Path = Path("/")) -> HostView:
@@ -58,6 +61,9 @@ class HostView:
                 links.append((f"/{name}", os.readlink(place)))
             elif place.is_dir():
                 visible.append(f"/{name}")
-        visible += [one for one in _SETTINGS if (root / one[1:]).exists()]
-        hidden = tuple(one for one in _HIDDEN if (root / one[1:]).is_dir() and not (root / one[1:]).is_symlink())
-        return cls(tuple(visible), tuple(links), hidden)
+        visible += [one for one in _MOUNTED if (root / one[1:]).exists()]
+        hidden = tuple(
+            one for one in _HIDDEN if (root / one[1:]).is_dir() and not (root / one[1:]).is_symlink()
+        )
+        copied = tuple(one for one in _COPIED if (root / one[1:]).is_file())
+        return cls(tuple(visible), tuple(links), hidden, copied)

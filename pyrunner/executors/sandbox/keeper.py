@@ -16,24 +16,21 @@ import os
 import select
 import signal
 import stat
-import subprocess
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pyrunner.errors import PyrunnerError
+from pyrunner.errors import PyrunnerError, SandboxNetworkError
 from pyrunner.executors.sandbox.bridges import Neighbours
 from pyrunner.executors.sandbox.namespaces import (
-    NEW_NETWORK,
     NEW_PROCESSES,
-    NEW_USERS,
-    become,
     cover_with_memory,
     enter_network,
     private_mounts,
     unshare,
 )
 from pyrunner.executors.sandbox.netlink import ADDRESS_EVENTS, ROUTE_EVENTS, Netlink
+from pyrunner.executors.sandbox.server import Server
 from pyrunner.executors.sandbox.tools import GATEWAY, Tool
 
 #: Seconds within which a network has to be up.
@@ -41,10 +38,6 @@ PATIENCE: Final = 5.0
 #: User ids from here on, by process id: no system gives them to anybody.
 _FIRST_USER: Final = 2_000_000_000
 _TUN: Final = "/dev/net/tun"
-
-
-class SandboxNetworkError(PyrunnerError):
-    """No network for a sandbox could be made; the text names program and reason."""
 
 
 class SandboxNetwork:
@@ -84,13 +77,12 @@ class SandboxNetwork:
         return self._keeper
 
     def close(self) -> None:
-        """End the network."""
+        """End the network; the keeper has still to be waited for."""
         os.close(self.alive)
         os.close(self.namespace)
+        # Its parent reaps it when that has time: the kernel takes 30 ms to take such namespaces down.
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._keeper, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._keeper, 0)
 
 
 def _fork_keeper(life_line: int, tell: int, tools: Sequence[Tool], neighbours: Neighbours) -> None:
@@ -123,7 +115,7 @@ def _keep(life_line: int, tell: int, tools: Sequence[Tool], neighbours: Neighbou
             signal.signal(ignored, signal.SIG_IGN)
         os.setsid()
         _Keeper(life_line, neighbours).run(tell, tools)
-    except (OSError, PyrunnerError, subprocess.SubprocessError) as error:
+    except (OSError, PyrunnerError) as error:
         with contextlib.suppress(OSError):
             _tell(tell, {"error": str(error)})
     finally:
@@ -140,58 +132,26 @@ class _Keeper:
         self._host = Netlink(ADDRESS_EVENTS)
 
     def run(self, tell: int, tools: Sequence[Tool]) -> None:
+        """Make the network with the first tool that can, tell of it, and stay as long as it is wanted."""
         failures: list[str] = []
+        self._offer_tun()
         for tool in tools:
-            holder = _hold_namespaces(self._user)
-            namespace = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            server = Server.start(self._user, tool)
+            namespace = os.open(server.namespace, os.O_RDONLY | os.O_CLOEXEC)
             inside = _socket_inside(namespace)
-            # Before there is a way out: nothing is reachable for a moment only.
+            # Before there is a way out: at no moment are they reachable.
             self._refuse(inside)
-            failure = self._serve(tool, holder, inside)
-            if not failure:
+            server.go()
+            if _leads_out(inside, server):
                 self._refuse(inside, ways=True)
                 _tell(tell, {"keeper": self._pid, "namespace": namespace, "tool": tool.name})
                 os.close(tell)
                 self._watch(inside)
                 return
-            failures.append(f"{tool.name}: {failure}")
+            failures.append(f"{tool.name}: {server.end()}")
             os.close(namespace)
             inside.close()
         raise SandboxNetworkError("; ".join(failures) or "neither pasta nor slirp4netns is installed")
-
-    def _serve(self, tool: Tool, holder: int, inside: Netlink) -> str:
-        """Start a tool and wait until it leads out; returns why it did not, else nothing."""
-        try:
-            self._offer_tun()
-            output = os.memfd_create("tool", os.MFD_CLOEXEC)
-            process = subprocess.Popen(
-                tool.command(holder),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={"PATH": os.environ.get("PATH", os.defpath)},
-                cwd="/",
-                preexec_fn=lambda: become(self._user),
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            return str(error)
-        ends = time.monotonic() + PATIENCE
-        poller = select.poll()
-        poller.register(inside.fileno(), select.POLLIN)
-        while not inside.has_default_route():
-            poller.poll(5)
-            inside.drop_events()
-            if process.poll() is not None:
-                break
-            if time.monotonic() > ends:
-                process.kill()
-                process.wait()
-                break
-        else:
-            return ""
-        os.lseek(output, 0, os.SEEK_SET)
-        text = os.read(output, 4096).decode(errors="replace").strip().splitlines()
-        return text[-1] if text else "no way out of the namespace in time"
 
     def _offer_tun(self) -> None:
         """Make sure that an ordinary user may open the tunnel device, as on most systems; here only."""
@@ -235,30 +195,14 @@ def _socket_inside(namespace: int) -> Netlink:
         os.close(home)
 
 
-def _hold_namespaces(user: int) -> int:
-    """Start a process in a user and a network namespace of its own; returns its id as /proc has it.
-
-    It ends with the keeper, as all of its process namespace does.
-    """
-    answer, tell = os.pipe2(os.O_CLOEXEC)
-    if os.fork() == 0:
-        try:
-            become(user)
-            unshare(NEW_USERS | NEW_NETWORK)
-            for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {user} 1")):
-                with open(f"/proc/self/{file}", "w") as map_file:
-                    map_file.write(text)
-            os.write(tell, os.readlink("/proc/self").encode())
-            os.close(tell)
-            while True:
-                signal.pause()
-        except OSError as error:
-            os.write(tell, f"cannot make namespaces as an ordinary user: {error}".encode())
-        finally:
-            os._exit(1)
-    os.close(tell)
-    with open(answer) as file:
-        text = file.read()
-    if not text.isdigit():
-        raise SandboxNetworkError(text or "the holder of its namespaces has vanished")
-    return int(text)
+def _leads_out(inside: Netlink, server: Server) -> bool:
+    """Wait until the namespace has a way out; False when the server ended, or took too long."""
+    ends = time.monotonic() + PATIENCE
+    poller = select.poll()
+    poller.register(inside.fileno(), select.POLLIN)
+    while not inside.has_default_route():
+        if server.ended() or time.monotonic() > ends:
+            return False
+        poller.poll(5)
+        inside.drop_events()
+    return True

@@ -13,7 +13,6 @@ NEW_PROCESSES: Final = 0x20000000
 NEW_NETWORK: Final = 0x40000000
 
 _MS_NOSUID, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 0x2, 0x8, 0x4000, 0x40000
-_PR_SET_DUMPABLE: Final = 4
 
 
 @functools.cache
@@ -43,18 +42,6 @@ def enter_network(namespace: int) -> None:
     _checked(_libc().setns(namespace, NEW_NETWORK), "cannot enter the network namespace")
 
 
-def become(user: int) -> None:
-    """Give up root for good, for a user id that nobody else has, and stay visible in /proc to it.
-
-    :raises OSError: as the kernel says.
-    """
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    # A change of user hides a process from its own: the network tool has to find our namespaces.
-    _checked(_libc().prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "cannot stay visible")
-
-
 def private_mounts() -> None:
     """Move this process into mounts of its own, whose changes nobody else sees.
 
@@ -70,4 +57,6 @@ def cover_with_memory(folder: str) -> None:
     :raises OSError: as the kernel says.
     """
     flags = _MS_NOSUID | _MS_NOEXEC
-    _checked(_libc().mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, b"mode=755"), f"cannot cover {folder}")
+    _checked(
+        _libc().mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, b"mode=755"), f"cannot cover {folder}"
+    )

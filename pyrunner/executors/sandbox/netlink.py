@@ -47,7 +47,9 @@ class Netlink:
         :param events: which to receive, or'ed.
         :raises OSError: as the kernel says.
         """
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
         self._socket.bind((0, events))
         self._sequence = 0
 

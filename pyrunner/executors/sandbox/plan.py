@@ -22,7 +22,20 @@ OPEN_UMASK: Final = 0
 #: The same with ``FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR``.
 USUAL_UMASK: Final = 0o022
 #: A job's folder cannot be at, above or below one of these.
-_TAKEN: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/proc", "/dev", "/sys", OWN)
+_TAKEN: Final = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/proc",
+    "/dev",
+    "/sys",
+    OWN,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,9 @@ class SandboxPlan:
             check_mount_source(mount.source)
             for folder in (*self.interpreter.folders, str(self.interpreter.package)):
                 if mount.writable and Path(folder).is_relative_to(mount.source):
-                    raise JobDirError(f"{folder} lies in {mount.source}, which jobs can write: install pyrunner elsewhere")
+                    raise JobDirError(
+                        f"{folder} lies in {mount.source}, which jobs can write: install pyrunner elsewhere"
+                    )
 
     def variables(self, marker: str) -> dict[str, str]:
         """Return the whole environment of the stage.

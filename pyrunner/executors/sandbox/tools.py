@@ -1,6 +1,6 @@
 """Programs that carry a network namespace's packets as an ordinary user: pasta, slirp4netns.
 
-Both are started as a user id that nobody else has, beside a user namespace of their own, so that a flaw in
+Both run in a user namespace of their own as a user id that nobody else has (:mod:`.server`), so that a flaw in
 one of them gives away a process that may do nothing but open connections.
 """
 
@@ -24,15 +24,15 @@ class Tool:
     """A program, and how it is told to serve the namespaces of a process."""
 
     name: str
-    #: Process id (in /proc) → arguments.
-    arguments: Callable[[int], list[str]]
+    #: Path of the network namespace → arguments.
+    arguments: Callable[[str], list[str]]
 
-    def command(self, pid: int) -> list[str]:
-        """Return the words that serve the namespaces of ``pid``."""
-        return [self.name, *self.arguments(pid)]
+    def command(self, namespace: str) -> list[str]:
+        """Return the words that serve the network namespace at the path ``namespace``."""
+        return [self.name, *self.arguments(namespace)]
 
 
-def _pasta(pid: int) -> list[str]:
+def _pasta(namespace: str) -> list[str]:
     return [
         *("--config-net", "--ipv4-only", "--foreground", "--quiet"),
         # Otherwise the gateway is the host's loopback, and listening ports are offered both ways.
@@ -42,19 +42,18 @@ def _pasta(pid: int) -> list[str]:
         *("--ns-ifname", "eth0", "--mtu", _LARGEST_PACKET),
         # Not the host's own, which would then be out of reach.
         *("--address", str(ADDRESS), "--netmask", "24", "--gateway", str(GATEWAY)),
-        str(pid),
+        *("--netns-only", "--netns", namespace),
     ]
 
 
-def _slirp4netns(pid: int) -> list[str]:
+def _slirp4netns(namespace: str) -> list[str]:
     return [
         *("--configure", f"--mtu={_LARGEST_PACKET}", f"--cidr={NETWORK}"),
         # Its name server answers from the host's loopback, and so would its gateway.
         *("--disable-host-loopback", "--disable-dns"),
         *("--enable-sandbox", "--enable-seccomp"),
-        f"--userns-path=/proc/{pid}/ns/user",
         "--netns-type=path",
-        f"/proc/{pid}/ns/net",
+        namespace,
         "eth0",
     ]
 

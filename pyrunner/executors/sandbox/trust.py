@@ -37,7 +37,9 @@ def _check(folder: Path, trusted: set[int], parent: bool) -> None:
     if not parent:
         return
     if status.st_uid not in trusted:
-        raise JobDirError(f"{folder} belongs to user {status.st_uid}, who could put something else in its place")
+        raise JobDirError(
+            f"{folder} belongs to user {status.st_uid}, who could put something else in its place"
+        )
     # In a sticky folder like /tmp nobody can rename or remove what is another's.
     if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         raise JobDirError(
