@@ -1,8 +1,8 @@
 """Our own Python and package inside the sandbox, wherever they are on the host.
 
-A stage's working folder is the job's: ``python -m`` there would import the job's ``pyrunner``. The package is
-therefore mounted at a place of its own beside a ``__main__.py`` and that folder is run, isolated (``-I``): neither
-the working folder nor a ``PYTHON…`` variable of the job has a say in what is imported.
+A stage's working folder is the job's: ``python -m`` there would import the job's ``pyrunner``. The package
+is therefore mounted at a place of its own beside a ``__main__.py``, and that folder is run, isolated
+(``-I``): neither the working folder nor a ``PYTHON…`` variable of the job has a say in what is imported.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class Netlink:
         while True:
             data = self._socket.recv(1 << 18)
             while len(data) >= _HEADER.size:
-                length, kind, flags, sequence, _ = _HEADER.unpack_from(data)
+                length, kind, _, sequence, _ = _HEADER.unpack_from(data)
                 body, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
                 if sequence != self._sequence:
                     continue

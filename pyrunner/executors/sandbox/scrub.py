@@ -1,11 +1,11 @@
 """Makes a project's repository harmless before the first git command of a stage (design R8).
 
-``python -I <package> pyrunner.executors.sandbox.scrub <project folder>`` inside the sandbox. What an earlier
-job left in ``.git`` is hostile. Everything is done by folder descriptor and name, and no link is followed: not
-even inside the sandbox does a planted link lead a removal anywhere else.
+``python -I <package> pyrunner.executors.sandbox.scrub <project folder>`` inside the sandbox. What an
+earlier job left in ``.git`` is hostile. Everything is done by folder descriptor and name, and no link is
+followed: not even inside the sandbox does a planted link lead a removal anywhere else.
 
-- What makes git run programs or look elsewhere goes: config, hooks, ``commondir``, worktrees; in the modules of
-  submodules too. The stage writes config anew, as it does for a fresh clone.
+- What makes git run programs or look elsewhere goes: config, hooks, ``commondir``, worktrees; in the
+  modules of submodules too. The stage writes config anew, as it does for a fresh clone.
 - A repository that is not laid out as ``git init`` does it (``.git`` a link or a file, links or borrowed
   objects below it) goes as a whole: the next fetch is a clone.
 """
@@ -30,7 +30,7 @@ _LOOKS_LIKE_GIT: Final = frozenset({"HEAD", "config", "objects", "refs", "hooks"
 _DEEPEST: Final = 64
 
 
-class _NotARepository(Exception):  # noqa: N818 - a finding, not a failure
+class _NotARepository(Exception):
     """The folder is laid out as no git would have done it."""
 
 

@@ -1,9 +1,9 @@
 """The process that serves a network namespace: root of a user namespace, nobody on the host.
 
-A process of the keeper's makes a user namespace, whose root is a user id that nobody else has, has a child make
-the network namespace in it and hand it over, and becomes the tool. It needs no right that a system may keep
-from ordinary users (Ubuntu and hardened kernels do not let them make user namespaces), and has no right on the
-host. What was forked from us and still holds our memory stays out of the tool's reach: it is not dumpable.
+A process of the keeper's makes a user namespace, whose root is a user id that nobody else has, has a child
+make the network namespace in it and hand it over, and becomes the tool. It needs no right that a system may
+keep from ordinary users (Ubuntu and hardened kernels do not let them make user namespaces), and has no
+right on the host.
 """
 
 from __future__ import annotations

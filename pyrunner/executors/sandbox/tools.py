@@ -1,7 +1,7 @@
 """Programs that carry a network namespace's packets as an ordinary user: pasta, slirp4netns.
 
-Both run in a user namespace of their own as a user id that nobody else has (:mod:`.server`), so that a flaw in
-one of them gives away a process that may do nothing but open connections.
+Both run in a user namespace of their own as a user id that nobody else has (:mod:`.server`), so that a flaw
+in one of them gives away a process that may do nothing but open connections.
 """
 
 from __future__ import annotations

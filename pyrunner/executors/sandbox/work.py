@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ _SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fc
 class SandboxWork:
     """Runs a stage's script in the sandbox; a :class:`~pyrunner.executors.wrapper.WrapperWork`.
 
-    The script, with whatever secrets it holds, comes to the shell's standard input as a sealed file in memory.
+    The script, with whatever secrets it holds, is a sealed file in memory on the shell's standard input.
     """
 
     files: StageFiles
@@ -51,7 +51,7 @@ class SandboxWork:
     kill: Callable[[], None]
     #: What can carry its network, best first; see :func:`.tools.installed`.
     tools: Sequence[Tool] = ()
-    neighbours: Neighbours = Neighbours()
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     def run(self, out: int, err: int) -> dict[str, Any]:
         """Run the stage; what it left running has ended when this returns."""
