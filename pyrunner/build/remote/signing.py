@@ -33,11 +33,13 @@ class SigningProcess:
     """Signs operations for one cache; started by the first one, ended with this object.
 
     :param environment: of the process: the providers' own variables count (``AWS_PROFILE`` ...).
+    :param patience: seconds for all that is asked.
     """
 
     def __init__(self, opening: Opening, environment: Mapping[str, str], patience: float = PATIENCE) -> None:
         self._opening = opening
         self._environment = environment
+        self._patience = patience
         self._left = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
@@ -106,7 +108,7 @@ class SigningProcess:
             left = deadline - time.monotonic()
             if left <= 0 or not poll.poll(left * 1000):
                 raise RemoteCacheError(
-                    f"signing for the remote cache took more than {PATIENCE:.0f} s: "
+                    f"signing for the remote cache took more than {self._patience:g} s: "
                     "check that the provider's credential and token services can be reached"
                 )
             piece = os.read(process.stdout.fileno(), _CHUNK)
