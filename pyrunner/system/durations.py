@@ -6,7 +6,6 @@ Source: config-and-commands.md 1.2 (``dur``) and 5 (duration text).
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Final
 
 _UNITS: Final[dict[str, int]] = {
@@ -48,7 +47,9 @@ def parse_nanoseconds(text: str) -> int:
         match = _PART.match(rest, position)
         if match is None or not (match[1] or match[2]):
             raise ValueError(f'invalid duration "{text}" (write it like "90s", "15m0s" or "1h30m")')
-        total += int(Fraction(f"{match[1] or 0}.{match[2] or 0}") * _UNITS[match[3]])
+        fraction = match[2] or ""
+        scale: int = 10 ** len(fraction)
+        total += int((match[1] or "0") + fraction) * _UNITS[match[3]] // scale
         position = match.end()
         if position == len(rest):
             break
