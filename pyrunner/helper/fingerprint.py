@@ -80,7 +80,7 @@ def load(archive: Path) -> Fingerprint | None:
         if value["version"] != _VERSION or value["archive"] != _identity(archive):
             return None
         return Fingerprint(str(value["exact"]), str(value["rounded"]), False, 0)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # written by another version, torn, or for another archive: as if it were not there
 
 
