@@ -136,6 +136,16 @@ def test_a_restored_tree_is_unchanged(project: Path, caplog: pytest.LogCaptureFi
     assert caplog.messages[-1] == "Archive is up to date!"
 
 
+def test_a_restore_counts_as_use(project: Path) -> None:
+    """Room is made by removing what was used longest ago; the archive's age stays what it is."""
+    archive()
+    os.utime("../cache/key/cache.zip", ns=(1, 10**18))
+    assert run_command("cache-extractor", ["--file", "../cache/key/cache.zip"], {}) == 0
+    status = os.stat("../cache/key/cache.zip")
+    assert status.st_atime_ns > 10**18
+    assert status.st_mtime_ns == 10**18
+
+
 def test_leftovers_of_killed_archivers_go(project: Path) -> None:
     """After a day; a younger one may be at work."""
     archive()
