@@ -13,6 +13,8 @@ NEW_PROCESSES: Final = 0x20000000
 NEW_NETWORK: Final = 0x40000000
 
 _MS_NOSUID, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 0x2, 0x8, 0x4000, 0x40000
+_PR_SET_SECUREBITS: Final = 28
+_NO_SETUID_FIXUP: Final = 4
 
 
 @functools.cache
@@ -40,6 +42,21 @@ def enter_network(namespace: int) -> None:
     :raises OSError: as the kernel says.
     """
     _checked(_libc().setns(namespace, NEW_NETWORK), "cannot enter the network namespace")
+
+
+def become_owner(user: int) -> None:
+    """Take a user id that nobody else has, and keep root's capabilities for the namespace to be made.
+
+    The namespace's owner has every right in it, also from outside. It must not be root, who is also the user in
+    the sandbox: that would get the network's packets to write by itself.
+
+    :raises OSError: as the kernel says.
+    """
+    # While root may: in the namespace there is no group to leave.
+    os.setgroups([])
+    _checked(_libc().prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0), "cannot keep capabilities")
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 
 
 def private_mounts() -> None:

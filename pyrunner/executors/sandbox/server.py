@@ -8,13 +8,14 @@ right on the host.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 from dataclasses import dataclass
 
 from pyrunner.errors import SandboxNetworkError
-from pyrunner.executors.sandbox.namespaces import NEW_NETWORK, NEW_USERS, unshare
+from pyrunner.executors.sandbox.namespaces import NEW_NETWORK, NEW_USERS, become_owner, unshare
 from pyrunner.executors.sandbox.tools import Tool
 
 
@@ -43,7 +44,7 @@ class Server:
         if pid == 0:
             os.close(told)
             os.close(begin)
-            _serve(tool, tell, start, output)
+            _serve(user, tool, tell, start, output)
         os.close(tell)
         os.close(start)
         with open(told) as answers:
@@ -84,16 +85,13 @@ def _map(pid: int, user: int) -> None:
             opened.write(text)
 
 
-def _serve(tool: Tool, tell: int, start: int, output: int) -> None:
+def _serve(user: int, tool: Tool, tell: int, start: int, output: int) -> None:
     try:
-        # While root may: afterwards there is no group to leave.
-        os.setgroups([])
+        become_owner(user)
         unshare(NEW_USERS)
         os.write(tell, os.readlink("/proc/self").encode() + b"\n")
         if not os.read(start, 1):
             return
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
         namespace = _new_network()
         os.write(tell, f"{namespace}\n".encode())
         os.close(tell)
@@ -109,7 +107,9 @@ def _serve(tool: Tool, tell: int, start: int, output: int) -> None:
         words = tool.command(f"/proc/self/fd/{namespace}")
         os.execvpe(words[0], words, {"PATH": os.environ.get("PATH", os.defpath)})  # noqa: S606
     except OSError as error:
-        os.write(tell, f"{error}\n".encode())
+        for fd in (tell, output):  # whichever is still listened to
+            with contextlib.suppress(OSError):
+                os.write(fd, f"{error}\n".encode())
     finally:
         os._exit(1)
 
