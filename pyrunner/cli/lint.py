@@ -1,7 +1,7 @@
 """``lint``: what is wrong with a .gitlab-ci.yml or, without one, with config.toml.
 
-With a file it examines that pipeline, offline. Without one it is gitlab-runner's ``lint``
-(config-and-commands.md 2.4).
+With a file it examines that pipeline, offline; a file whose name ends in ``.toml`` is examined as
+``lint-config`` does. Without a file it is gitlab-runner's ``lint``, to the word (config-and-commands.md 2.4).
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ def run(invocation: Invocation) -> int:
     """
     if not invocation.rest:
         return _lint_config(invocation)
+    if all(name.endswith(".toml") for name in invocation.rest):
+        from pyrunner.cli.lint_config import examine_files
+
+        form = "json" if invocation.values.flag(_JSON.name) else invocation.values.text(_FORMAT.name)
+        return examine_files([Path(name) for name in invocation.rest], form, invocation.session.environ)
     return _lint_pipelines(invocation)
 
 

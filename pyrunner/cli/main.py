@@ -66,6 +66,11 @@ COMMANDS: Final = {
     "lint": LazyCommand(
         "pyrunner.cli.lint", "examine a .gitlab-ci.yml, or config.toml when no file is given", quiet=True
     ),
+    "lint-config": LazyCommand(
+        "pyrunner.cli.lint_config",
+        "examine config.toml: wrong values, unknown keys, with their places",
+        quiet=True,
+    ),
     "list": LazyCommand("pyrunner.cli.listing", "List all configured runners"),
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),

@@ -57,6 +57,8 @@ class Converter:
 
     def __init__(self) -> None:
         self.unknown: list[Path] = []
+        #: The keys that the table around each unknown one knows.
+        self.known: dict[Path, tuple[str, ...]] = {}
 
     def struct(self, cls: type[T], value: object, path: Path = ()) -> T:
         """Build ``cls`` from a table.
@@ -88,6 +90,7 @@ class Converter:
             name = key if key in fields else folded.get(key.casefold())
             if name is None or (key != name and name in taken):
                 self.unknown.append((*path, key))
+                self.known[(*path, key)] = tuple(fields)
                 continue
             taken.add(name)
             yield fields[name], key, one
@@ -205,6 +208,19 @@ def _plain(value: object) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     return value.isoformat() if isinstance(value, date | time) else value
+
+
+def known_keys(kind: Any) -> dict[str, Any]:
+    """Return the keys of a struct or of a plain table with the kinds of their values; empty for others."""
+    if isinstance(kind, dict):
+        return kind
+    if isinstance(kind, list):
+        return known_keys(kind[0])
+    if typing.get_origin(kind) in (Union, types.UnionType, list):
+        return next((found for one in typing.get_args(kind) if (found := known_keys(one))), {})
+    if dataclasses.is_dataclass(kind):
+        return {key: field.kind for key, field in _fields(kind).items()}
+    return {}
 
 
 @functools.cache
