@@ -52,13 +52,12 @@ class DependencyFolders:
 
 def dependency_folders(context: BuildContext) -> DependencyFolders:
     """Return the folders that a job is offered; none where the runner does not."""
-    tristan = context.runner.tristan
-    if not chosen_tools(tristan.dependency_lib) or not context.record.dependency_lib:
+    record = context.record
+    if not chosen_tools(context.runner.tristan.dependency_lib):
         return DependencyFolders()
-    shared = context.record.dependency_lib_shared
     if context.traits.builds_dir:
-        return DependencyFolders(OWN_LIBRARIES, SHARED_LIBRARIES if shared else "")
-    return DependencyFolders(context.record.dependency_lib, shared)
+        return DependencyFolders(OWN_LIBRARIES, SHARED_LIBRARIES if record.dependency_lib_shared else "")
+    return DependencyFolders(record.dependency_lib, record.dependency_lib_shared)
 
 
 def write_dependency_lib(writer: BashWriter, context: BuildContext) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,43 +35,6 @@ _PROGRAM: Final = (
     "import runpy, sys; p = sys.argv.pop(1); p in sys.path or sys.path.insert(0, p); "
     "runpy.run_module('pyrunner', run_name='__main__')"
 )
-
-
-class Housekeeping:
-    """Lets every business be tidied up, one after the other."""
-
-    def __init__(self, mailbox: Mailbox, fleet: Fleet, environ: Mapping[str, str] | None = None) -> None:
-        self._calls = Calls(mailbox, "housekeeping", 1)
-        self._fleet = fleet
-        self._environ = dict(os.environ if environ is None else environ)
-        self._due = math.nan
-        self._began = -math.inf
-        self._wanted = False
-
-    def hurry(self) -> None:
-        """There is no room for another job: do not wait for the next round."""
-        self._wanted = True
-
-    def step(self, now: float) -> float:
-        """Begin a round when it is time to; return when to call again."""
-        if math.isnan(self._due):
-            self._due = now + FIRST
-        if self._wanted:
-            self._wanted = False
-            self._due = min(self._due, self._began + HURRY)
-        if now >= self._due and self._calls.idle:
-            self._due, self._began = now + EVERY, now
-            orders = [
-                CleanUpOrder.of(slots.business, runner.link.config if runner is not None else None)
-                for slots in self._fleet.slots()
-                for runner in [self._fleet.runners.get(str(slots.business.path))]
-            ]
-            self._calls.submit(
-                lambda: clean_up(orders, self._environ),
-                lambda _: None,
-                lambda error: _log.warning("nothing is tidied up: %s", error),
-            )
-        return max(self._due, now + 1.0)
 
 
 def clean_up(orders: Sequence[CleanUpOrder], environ: Mapping[str, str]) -> None:
@@ -99,3 +61,50 @@ def clean_up(orders: Sequence[CleanUpOrder], environ: Mapping[str, str]) -> None
         raise PyrunnerError(f"{command[0]} gc: {error}") from error
     if ended.returncode:
         raise PyrunnerError(f"gc ended with exit code {ended.returncode}; see its lines above")
+
+
+class Housekeeping:
+    """Lets every business be tidied up, one after the other.
+
+    :param work: does a round; may take hours.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        fleet: Fleet,
+        environ: Mapping[str, str],
+        work: Callable[[Sequence[CleanUpOrder], Mapping[str, str]], None] = clean_up,
+    ) -> None:
+        self._work = work
+        self._calls = Calls(mailbox, "housekeeping", 1)
+        self._fleet = fleet
+        self._environ = environ
+        self._due = math.nan
+        self._began = -math.inf
+        self._wanted = False
+
+    def hurry(self) -> None:
+        """There is no room for another job: do not wait for the next round."""
+        self._wanted = True
+
+    def step(self, now: float) -> float:
+        """Begin a round when it is time to; return when to call again."""
+        if math.isnan(self._due):
+            self._due = now + FIRST
+        if self._wanted:
+            self._wanted = False
+            self._due = min(self._due, self._began + HURRY)
+        if now >= self._due and self._calls.idle:
+            self._due, self._began = now + EVERY, now
+            orders = [
+                CleanUpOrder.of(slots.business, runner.link.config if runner is not None else None)
+                for slots in self._fleet.slots()
+                for runner in [self._fleet.runners.get(str(slots.business.path))]
+            ]
+            self._calls.submit(
+                lambda: self._work(orders, self._environ),
+                lambda _: None,
+                lambda error: _log.warning("nothing is tidied up: %s", error),
+            )
+        return max(self._due, now + 1.0)

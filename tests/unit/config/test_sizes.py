@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyrunner.config.sizes import parse_size
+from pyrunner.config.sizes import format_size, parse_size
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,20 @@ def test_refuses_what_is_no_size(text: str) -> None:
     """The error quotes the text and shows the form."""
     with pytest.raises(ValueError, match="200GB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1500, "1.5 kB"),
+        (250_000_000, "250 MB"),
+        (40 * 10**6, "40.0 MB"),
+        (5 * 10**9, "5.0 GB"),
+        (12 * 10**15, "12000.0 TB"),
+    ],
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    """In thousands, as the file has them; one decimal below a hundred."""
+    assert format_size(size) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,21 @@ def test_only_destinations_are_expanded() -> None:
     """Sources and names are the file's owner's."""
     job = docker_job(docker={"volumes": ["/host/$A:/in/$A", "/own/$A"]}, variables={"A": "x y"})
     assert _binds(job)[:2] == ["/host/$A:/in/x y", _reusable("/own/x y")]
+
+
+@pytest.mark.parametrize(("protected", "mode"), [(False, ":ro"), (True, "")])
+def test_shared_libraries(protected: bool, mode: str) -> None:
+    """They are for reading, jobs of protected refs apart, and not in a folder that jobs write (design R8)."""
+    shared = "/srv/tristan/1/cache/dependency_lib"
+    tristan = {"dependency_lib": True, "dependency_lib_shared": True}
+    job = docker_job(runner={"tristan": tristan}, protected=protected)
+    offered = replace(job, record=replace(job.record, dependency_lib_shared=shared))
+    expected = [f"{SOURCE}:/builds", f"{CACHE}:/cache"]
+    assert _binds(offered) == [*expected, f"{shared}:/.pyrunner-dependency_lib{mode}"]
+    assert _binds(job) == expected
+    assert shared not in str(_binds(offered, local=False))
+    off = docker_job(runner={"tristan": {"dependency_lib_shared": True}})
+    assert _binds(replace(off, record=offered.record)) == expected
 
 
 def test_our_folders_get_a_label_with_selinux() -> None:
