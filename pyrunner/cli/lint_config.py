@@ -12,7 +12,8 @@ from typing import Final
 
 import click
 
-from pyrunner.ci.finding import Finding, Position
+from pyrunner.ci.finding import Finding
+from pyrunner.ci.tree import Position
 from pyrunner.cli.config_file import ConfigFile
 from pyrunner.cli.findings import FORMATS
 from pyrunner.cli.flags import CONFIG, Flag, Kind

@@ -219,7 +219,7 @@ def known_keys(kind: Any) -> dict[str, Any]:
     if typing.get_origin(kind) in (Union, types.UnionType, list):
         return next((found for one in typing.get_args(kind) if (found := known_keys(one))), {})
     if dataclasses.is_dataclass(kind):
-        return {key: field.kind for key, field in _fields(kind).items()}
+        return {key: field.kind for key, field in _fields(cast("Any", kind)).items()}
     return {}
 
 

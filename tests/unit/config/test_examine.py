@@ -46,7 +46,8 @@ def test_bytes_that_are_no_text() -> None:
 
 def test_all_wrong_types_at_once() -> None:
     """Loading stops at the first one; here each is told, where it stands."""
-    text = 'concurrent = "2"\n[[runners]]\nurl = 5\ntoken = "t"\n[runners.docker]\nvolumes = ["/a", 1]\ncpus = 2\n'
+    text = 'concurrent = "2"\n[[runners]]\nurl = 5\ntoken = "t"\n'
+    text += '[runners.docker]\nvolumes = ["/a", 1]\ncpus = 2\n'
     assert [(finding.key, finding.line, finding.column) for finding in found(text)] == [
         ("concurrent", 1, 1),
         ("runners.url", 3, 1),
