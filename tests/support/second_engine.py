@@ -1,6 +1,6 @@
 """A container engine of a test's own, which may be stopped, killed and started again.
 
-Its files lie below one short folder (a socket's path is short), it has a containerd of its own and no bridge:
+Its files lie below one short folder (a socket's path is short), it has a containerd and a bridge of its own:
 the machine's engine, its networks and its rules are not touched. Nothing is ever chosen by name: what is
 ended are the processes that were started here, and the shims whose namespace lies in the folder.
 """
@@ -85,7 +85,8 @@ class SecondEngine:
         arguments = [
             *("dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec"),
             *("--pidfile", f"{self.folder}/docker.pid", "--host", self.socket),
-            *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
+            # With "--bridge none" it would remove docker0, which is the machine's engine's.
+            *("--bridge", self._bridge(), "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
             *("--storage-driver", "vfs", "--log-level", "warn", "--shutdown-timeout", "2"),
             *(["--live-restore"] if self.live_restore else []),
             *(self._tls_arguments() if self.tls else []),
@@ -95,6 +96,16 @@ class SecondEngine:
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self._await_answer()
+
+    def _bridge(self) -> str:
+        """Return a bridge of its own, made now if need be."""
+        name = f"pyrt{os.getpid()}"[:15]
+        made = subprocess.run(["ip", "link", "add", "name", name, "type", "bridge"], capture_output=True)
+        if made.returncode == 0:
+            address = f"10.213.{os.getpid() % 254}.1/24"
+            for words in (["addr", "add", address, "dev", name], ["link", "set", name, "up"]):
+                subprocess.run(["ip", *words], check=True)
+        return name
 
     def stop(self) -> None:
         """Stop it as a service manager does (SIGTERM), and return when it has ended."""
@@ -153,6 +164,7 @@ class SecondEngine:
                 self._process.kill()
                 self._process.wait()
         self._end_leftovers()
+        subprocess.run(["ip", "link", "del", self._bridge()], capture_output=True)
         _unmount(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
