@@ -64,7 +64,7 @@ class _Adapted:
         try:
             found = self._stored.find()
         except EngineError as error:
-            _log.warning("images and volumes are left out: %s", error)
+            _log.warning("images and volumes are left out: %s", str(error))
             return []
         for one in found:
             name = one.name if one.target == one.name else f"{one.name} ({one.target})"
