@@ -20,7 +20,6 @@ from pyrunner.jobdir.record import JobRecord, job_marker
 from pyrunner.protocol.states import FailureReason
 from pyrunner.shells import login_dump
 from pyrunner.system.cgroup import JobCgroup
-from pyrunner.system.files import write_atomic
 from pyrunner.system.proctree import MARKER
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
@@ -59,12 +58,9 @@ class ShellExecutor:
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
         """Write the script, announce the identity, start the wrapper; see the contract."""
-        restart = 0
-        while StageFiles.of(self.control, request.number, request.name, restart).claim.exists():
-            restart += 1
-        files = StageFiles.of(self.control, request.number, request.name, restart)
+        files, restart = StageFiles.unclaimed(self.control, request.number, request.name)
         # Read by the shell only: it comes to its standard input, never to a command line.
-        write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
+        files.store_script(request.script)
         # Entering a cgroup takes about 10 ms (the kernel waits for an RCU grace period): the user's steps
         # get one, the short scripts of our own are held together by descent and marker.
         group = None if request.workspace else JobCgroup.create(cgroup_name(self.record))

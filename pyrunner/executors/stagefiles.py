@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.names import safe_name
+from pyrunner.system.files import write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,18 @@ class StageFiles:
         """Return the files of a stage; ``restart`` counts repetitions after a vanished wrapper."""
         suffix = f"r{restart}" if restart else ""
         return cls(control, f"{number}{suffix}.{safe_name(name)}")
+
+    @classmethod
+    def unclaimed(cls, control: ControlDir, number: int, name: str) -> tuple[StageFiles, int]:
+        """Return the files of an attempt that nobody has claimed yet, and how many were before it."""
+        restart = 0
+        while (files := cls.of(control, number, name, restart)).claim.exists():
+            restart += 1
+        return files, restart
+
+    def store_script(self, script: str) -> None:
+        """Write the stage's script, 0600; bytes that are no UTF-8 stay what they were."""
+        write_atomic(self.script, script.encode("utf-8", "surrogateescape"), durable=False)
 
     def _file(self, kind: str) -> Path:
         return self.control.path / f"{kind}.{self.key}"

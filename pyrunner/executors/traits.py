@@ -32,6 +32,8 @@ class ExecutorTraits:
     archives_dir: str = ""
     #: Where containers have the builds directory; empty: it is the job's folder on this host.
     builds_dir: str = ""
+    #: Workspace stages run in the sandbox on this host, not in a container (design R8).
+    sandbox: bool = False
 
 
 SHELL_TRAITS: Final = ExecutorTraits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from pyrunner.executors.base import Executor
 from pyrunner.executors.shell import ShellExecutor
 from pyrunner.executors.traits import DOCKER_TRAITS, SHELL_TRAITS, ExecutorTraits
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.journal import Journal
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.protocol.states import FailureReason
 from pyrunner.trace.rawlog import RawLog
@@ -23,10 +25,14 @@ from pyrunner.trace.rawlog import RawLog
 if TYPE_CHECKING:
     from pyrunner.executors.docker.executor import DockerExecutor
 
+logger: Final = logging.getLogger(__name__)
+
+#: The journal's key of where workspace stages run.
+_WORKSPACE: Final = "workspace"
 _TRAITS: Final[Mapping[str, ExecutorTraits]] = {one.name: one for one in (SHELL_TRAITS, DOCKER_TRAITS)}
 
 
-def job_traits(record: JobRecord) -> ExecutorTraits:
+def job_traits(record: JobRecord, journal: Journal) -> ExecutorTraits:
     """Return what sets a job's executor apart before any stage runs.
 
     :raises BuildError: when there is no such executor.
@@ -36,8 +42,31 @@ def job_traits(record: JobRecord) -> ExecutorTraits:
     if traits is None:
         raise BuildError(f"executor {runner.executor!r} not found", FailureReason.CONFIGURATION_ERROR)
     if traits is DOCKER_TRAITS:
-        return replace(traits, helper_command=("gitlab-runner-helper",))
+        return _docker_traits(runner, record, journal)
     return traits
+
+
+def _docker_traits(runner: RunnerConfig, record: JobRecord, journal: Journal) -> ExecutorTraits:
+    """Return the traits of a docker job, which depend on where its workspace stages run.
+
+    That is settled once: whoever resumes the job finds its stages' files where they were.
+    """
+    from pyrunner.executors.docker.workspace_choice import choose
+    from pyrunner.executors.sandbox.choice import SANDBOX
+    from pyrunner.executors.sandbox.interpreter import Interpreter
+    from pyrunner.executors.sandbox.plan import ARCHIVES
+
+    kind = journal.record.steps.get(_WORKSPACE)
+    if kind is None:
+        hooks = any(hook.script for hook in record.job.hooks)
+        chosen = choose(runner, runner.builds_dir or DOCKER_TRAITS.builds_dir, hooks, os.environ)
+        logger.info("workspace stages run in the %s: %s", chosen.kind, chosen.reason)
+        kind = chosen.kind
+        journal.end(_WORKSPACE, kind, durable=False)
+    if kind == SANDBOX:
+        helper = Interpreter.current().helper_command
+        return replace(DOCKER_TRAITS, helper_command=helper, archives_dir=ARCHIVES, sandbox=True)
+    return replace(DOCKER_TRAITS, helper_command=("gitlab-runner-helper",))
 
 
 def make_executor(context: BuildContext, control: ControlDir, raw_log: RawLog, report: JobReport) -> Executor:
@@ -84,7 +113,9 @@ def _docker(context: BuildContext, control: ControlDir, raw_log: RawLog, report:
         debug_services=context.settings.debug_services,
         auth_config=context.settings.docker_auth_config,
     )
-    return make_docker_executor(job, control, raw_log, report, os.environ, _home(context.record))
+    sandbox = context.traits.sandbox
+    home = _home(context.record)
+    return make_docker_executor(job, control, raw_log, report, os.environ, home, sandbox, context.shell)
 
 
 def _with_its_sources(context: BuildContext) -> JobRecord:

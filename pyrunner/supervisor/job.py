@@ -64,7 +64,7 @@ class SupervisedJob:
 
     def __post_init__(self) -> None:
         try:
-            traits = job_traits(self.record)
+            traits = job_traits(self.record, self.journal)
             dump = (
                 str(self.control.login_environment) if traits.login_shell and not self.record.user else None
             )

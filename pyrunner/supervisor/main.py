@@ -56,8 +56,9 @@ def run_job(control: ControlDir) -> None:
     # Orders come as files: a service stop, a terminal or a lost session must not reach a job.
     for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
-    # Wrappers are not waited for, their exit files are: the kernel may take them away at once.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Wrappers are not waited for, their exit files are: a few zombies go with this process. Ignoring the
+    # signal instead would be inherited by programs that have children of their own.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     heart = Heartbeat(control)
     heart.beat()
     state.starts += 1

@@ -30,7 +30,6 @@ def place_docker_job(
     settings = {
         "image": image or lab.image(),
         "pull_policy": ["if-not-present"],
-        "helper_image": "lead/helper:1",
         **(docker or {}),
     }
     runner = {"executor": "docker", "docker": settings, **arguments.pop("runner", {})}

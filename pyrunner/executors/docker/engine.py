@@ -17,6 +17,7 @@ import requests
 
 from pyrunner.config.docker import DockerConfig
 from pyrunner.errors import EngineError
+from pyrunner.executors.docker.engine_words import error_words
 
 T = TypeVar("T")
 
@@ -59,8 +60,9 @@ class Engine:
     Nothing is asked before it is needed.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: int = TIMEOUT) -> None:
         self.endpoint = endpoint
+        self._timeout = timeout
 
     @cached_property
     def api(self) -> docker.APIClient:
@@ -69,9 +71,9 @@ class Engine:
         :raises EngineError: when the engine does not answer, or the certificates cannot be used.
         """
         point = self.endpoint
-        return _guarded(
+        return self._guarded(
             lambda: _RefusesRedirects(
-                base_url=point.host, version=point.version or "auto", timeout=TIMEOUT, tls=_tls(point)
+                base_url=point.host, version=point.version or "auto", timeout=self._timeout, tls=_tls(point)
             ),
             "",
         )
@@ -82,7 +84,11 @@ class Engine:
 
         :raises EngineError: ``getting docker info: ...``, ``unsupported os type: ...``.
         """
-        value: dict[str, Any] = _guarded(lambda: self.api.info(), "getting docker info: ")
+        try:
+            value: dict[str, Any] = self._guarded(lambda: self.api.info(), "")
+        except EngineError as error:
+            # The connection is made by the way: its failure is told like that of the question.
+            raise EngineError(f"getting docker info: {error}", error.status) from error
         system = value.get("OSType", "")
         if system not in _SYSTEMS:
             raise EngineError(f"unsupported os type: {system}")
@@ -99,7 +105,27 @@ class Engine:
         :param what: put before the engine's own words, e.g. ``create container: ``.
         :raises EngineError: with the engine's words, as gitlab-runner's users know them.
         """
-        return _guarded(lambda: request(self.api), what)
+        return self._guarded(lambda: request(self.api), what)
+
+    def _guarded(self, work: Callable[[], T], what: str) -> T:
+        """Return what ``work`` returns, its errors in our words.
+
+        :raises EngineError: for all that the engine, the network or the certificates did.
+        """
+        host = self.endpoint.host
+        try:
+            return work()
+        except docker.errors.APIError as error:
+            status = error.response.status_code if error.response is not None else 0
+            text = f"{what}Error response from daemon: {error_words(error, host)}"
+            raise EngineError(text, status) from error
+        except (
+            docker.errors.DockerException,
+            requests.exceptions.RequestException,
+            OSError,
+            ssl.SSLError,
+        ) as error:
+            raise EngineError(f"{what}{error_words(error, host)}") from error
 
     def at_least(self, version: str) -> bool:
         """Tell whether the negotiated API is of this version or newer."""
@@ -131,29 +157,3 @@ def _tls(point: Endpoint) -> docker.tls.TLSConfig | bool:
     )
     pair = (certificate, key) if os.path.exists(certificate) or os.path.exists(key) else None
     return docker.tls.TLSConfig(client_cert=pair, ca_cert=ca if point.verify else None, verify=point.verify)
-
-
-def _guarded(work: Callable[[], T], what: str) -> T:
-    """Return what ``work`` returns, its errors in our words.
-
-    :raises EngineError: for all that the engine, the network or the certificates did.
-    """
-    try:
-        return work()
-    except docker.errors.APIError as error:
-        status = error.response.status_code if error.response is not None else 0
-        raise EngineError(f"{what}Error response from daemon: {_words(error)}", status) from error
-    except (
-        docker.errors.DockerException,
-        requests.exceptions.RequestException,
-        OSError,
-        ssl.SSLError,
-    ) as error:
-        raise EngineError(f"{what}{_words(error)}") from error
-
-
-def _words(error: Exception) -> str:
-    explanation = getattr(error, "explanation", None)
-    if isinstance(explanation, bytes):
-        explanation = explanation.decode(errors="replace")
-    return str(explanation or error).strip()

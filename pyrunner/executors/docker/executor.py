@@ -21,7 +21,6 @@ from pyrunner.executors.docker.workspace import Workspace
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.system.files import write_atomic
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
 
@@ -97,11 +96,8 @@ class DockerExecutor:
         self.set_up.announce_image(request.number)
         container = self._container()
         attached = self._attached
-        restart = 0
-        while StageFiles.of(self.control, request.number, request.name, restart).claim.exists():
-            restart += 1
-        files = StageFiles.of(self.control, request.number, request.name, restart)
-        write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
+        files, restart = StageFiles.unclaimed(self.control, request.number, request.name)
+        files.store_script(request.script)
         self.set_up.hand_over(self.workspace, container.known)
         identity = container.create() if attached else container.start()
         if container.box is not None:

@@ -14,6 +14,7 @@ from pyrunner.executors.docker.executor import DockerExecutor
 from pyrunner.executors.docker.helper_workspace import KEEP_ALIVE, HelperWorkspace
 from pyrunner.executors.docker.images import Images
 from pyrunner.executors.docker.job import DockerJob
+from pyrunner.executors.docker.sandbox_workspace import SandboxWorkspace
 from pyrunner.executors.docker.set_up import JobSetUp
 from pyrunner.executors.traits import ARCHIVES_DIR
 from pyrunner.jobdir.control import ControlDir
@@ -30,17 +31,26 @@ def make_docker_executor(
     report: Report,
     environment: Mapping[str, str],
     home: Path | None,
+    sandbox: bool,
+    shell: str,
 ) -> DockerExecutor:
     """Return a fresh executor; nothing is asked of the engine yet.
 
     :param environment: of the runner: ``DOCKER_HOST`` and its like.
     :param home: where docker's own settings are; None: nowhere.
+    :param sandbox: workspace stages run in the sandbox; else in a helper container.
+    :param shell: of the stage scripts, where we choose it.
     :raises BuildError: when config.toml has no ``[runners.docker]``.
     """
     engine = Engine(Endpoint.of(job.config, environment))
     local = engine.endpoint.local
     images = Images(engine, job, report, _locks(job), home, environment)
-    set_up = JobSetUp(job, engine, report, raw_log, images, Box.of(control, "build") if local else None, True)
+    set_up = JobSetUp(
+        job, engine, report, raw_log, images, Box.of(control, "build") if local else None, not sandbox
+    )
+    if sandbox:
+        beside = SandboxWorkspace(job, control, raw_log, report, shell, lambda: set_up.side_output)
+        return DockerExecutor(job, control, raw_log, report, engine, set_up, beside)
     helper_box = Box.of(control, "helper") if local else None
     archives = [f"{job.record.cache}:{ARCHIVES_DIR}"] if local else []
     workspace = HelperWorkspace(

@@ -20,7 +20,6 @@ from pyrunner.executors.docker.stage_container import StageContainer
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.jobdir.control import ControlDir
-from pyrunner.system.files import write_atomic
 from pyrunner.trace.rawlog import RawLog
 
 #: As long as a stage of ours may take to end by itself.
@@ -59,11 +58,8 @@ class HelperWorkspace:
             self.announce_image()
         helper = self._helper()
         identity = helper.keep_running()
-        restart = 0
-        while StageFiles.of(self.control, request.number, request.name, restart).claim.exists():
-            restart += 1
-        files = StageFiles.of(self.control, request.number, request.name, restart)
-        write_atomic(files.script, request.script.encode("utf-8", "surrogateescape"), durable=False)
+        files, restart = StageFiles.unclaimed(self.control, request.number, request.name)
+        files.store_script(request.script)
         files.make_fifos()
         if helper.box is not None:
             os.chmod(files.script, 0o444)

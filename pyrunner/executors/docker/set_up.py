@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
 
-from pyrunner.errors import PyrunnerError
+from pyrunner.errors import EngineError, PyrunnerError
 from pyrunner.executors.base import Report, SideOutput, StageStopped
 from pyrunner.executors.docker.arguments import create_arguments, environment
 from pyrunner.executors.docker.background import in_background
@@ -291,20 +291,29 @@ class JobSetUp:
 
     def remove(self) -> None:
         """Remove all that was made for this job, and tell what stays."""
-        keep, said = self.job.config.volume_keep, list[tuple[str, str]]()
-        problems: list[str] = []
+        keep, problems = self.job.config.volume_keep, list[str]()
+        if self.services is not None and self.services.containers():
+            for line in self._report.once("disconnected", self._connections):
+                self._report.info(line)
 
         def work() -> None:
-            marker = self.job.marker
-            problems.extend(
-                remove_job(self._engine, marker, keep_volumes=keep, say=lambda *one: said.append(one))
-            )
+            problems.extend(remove_job(self._engine, self.job.marker, keep_volumes=keep))
 
         with contextlib.suppress(StageStopped):  # told only when the work is done
             in_background(work, self._report)
-        for level, text in said:
-            (self._report.warning if level == "warning" else self._report.info)(text)
         for problem in problems:
             self._report.error(problem)
         if self.services is not None:
             self.services.close()
+
+    def _connections(self) -> list[str]:
+        """Return what gitlab-runner says of services that are taken off their networks while they run."""
+        lines = []
+        for service in self.services.containers() if self.services is not None else []:
+            with contextlib.suppress(EngineError):
+                found = self._engine.call(lambda api, one=service.id: api.inspect_container(one))  # type: ignore[misc]
+                if found["State"]["Running"]:
+                    name = found["Name"].lstrip("/")
+                    networks = found["NetworkSettings"]["Networks"]
+                    lines += [f"Container {name} disconnected from network {one}" for one in networks]
+        return lines

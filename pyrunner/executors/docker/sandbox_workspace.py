@@ -1,0 +1,130 @@
+"""Workspace stages in the sandbox on this host: no container is started for them (design R8)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pyrunner.errors import JobDirError
+from pyrunner.executors.base import Report, Running, SideOutput, StageRequest
+from pyrunner.executors.docker.background import in_background
+from pyrunner.executors.docker.hostdirs import slot_cache
+from pyrunner.executors.docker.job import DockerJob
+from pyrunner.executors.docker.ownership import give_tree
+from pyrunner.executors.docker.volume_plan import CACHE
+from pyrunner.executors.process import DurableProcess
+from pyrunner.executors.sandbox.git_settings import git_environment
+from pyrunner.executors.sandbox.interpreter import Interpreter
+from pyrunner.executors.sandbox.plan import ARCHIVES, OPEN_UMASK, USUAL_UMASK, Mount, SandboxPlan
+from pyrunner.executors.sandbox.scrub import scrub
+from pyrunner.executors.sandbox.tools import installed
+from pyrunner.executors.sandbox.work import SandboxWork
+from pyrunner.executors.stagefiles import StageFiles
+from pyrunner.executors.tree import HostTree
+from pyrunner.jobdir.control import ControlDir
+from pyrunner.system.files import make_private
+from pyrunner.trace.rawlog import RawLog
+
+#: Seconds between SIGTERM and SIGKILL; what runs here is ours.
+GRACE: Final = 20.0
+#: Stages that talk to the coordinator or its git; those of the cache only where it is elsewhere.
+_NETWORKED: Final = ("get_sources", "download_artifacts", "upload_artifacts")
+_CACHED: Final = ("restore_cache", "archive_cache")
+#: Stages that run git on a tree which a job has had; the user's own git must find its config afterwards.
+_AFTER_A_JOB: Final = ("get_sources", "clear_worktree", "archive_cache", "upload_artifacts", "cleanup_file")
+
+
+@dataclass
+class SandboxWorkspace:
+    """See :class:`pyrunner.executors.docker.workspace.Workspace`.
+
+    :param shell: of the stage scripts: ``bash`` or ``sh``.
+    """
+
+    job: DockerJob
+    control: ControlDir
+    raw_log: RawLog
+    report: Report
+    shell: str
+    #: Tells what is moved into the raw log beside the stages.
+    side_output: Callable[[], SideOutput | None]
+
+    def prepare(self) -> None:
+        """Make the folder of the cache archives; the others are made with the job's mounts."""
+        make_private(Path(self.job.record.cache))
+
+    def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
+        """Start a stage; see the contract."""
+        files, restart = StageFiles.unclaimed(self.control, request.number, request.name)
+        files.store_script(request.script)
+        self._make_harmless(request.name)
+        announce({"restart": restart})
+        process = self._process(files, request.number)
+        process.start(
+            SandboxWork(
+                files=files,
+                plan=self._plan(request.name),
+                marker=self.job.marker,
+                give_up_at=request.give_up_at,
+                enter=lambda: None,
+                kill=process.tree.kill,
+                tools=installed(),
+            )
+        )
+        return process
+
+    def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
+        """Take up a stage; see the contract."""
+        files = StageFiles.of(self.control, request.number, request.name, int(identity["restart"]))
+        process = self._process(files, request.number)
+        return process if process.attach() else None
+
+    def chown(self, owner: str, folders: list[str]) -> None:
+        """Give folders of the job to the user of its image; see the contract."""
+        uid, gid = (int(one) for one in owner.split(":"))
+        source = Path(self.job.record.source)
+        for folder in folders:
+            inside = posixpath.relpath(folder, self.job.builds_dir)
+            in_background(lambda inside=inside: give_tree(source, inside, uid, gid), self.report)  # type: ignore[misc]
+
+    def cleanup(self) -> None:
+        """Nothing: a sandbox ends with its stage."""
+
+    def _process(self, files: StageFiles, number: int) -> DurableProcess:
+        # What a stage of ours starts descends from its wrapper, and has the marker.
+        tree = HostTree(None, self.job.marker, files.claim)
+        return DurableProcess(files, number, self.raw_log, tree, GRACE, self.side_output())
+
+    def _plan(self, stage: str) -> SandboxPlan:
+        job, record = self.job, self.job.record
+        networked = (*_NETWORKED, *(_CACHED if job.runner.cache.type else ()))
+        usual = job.flag("FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR")
+        return SandboxPlan(
+            mounts=(
+                Mount(Path(record.source), job.builds_dir),
+                Mount(slot_cache(record), CACHE),
+                Mount(Path(record.cache), ARCHIVES),
+            ),
+            network=stage.startswith(networked),
+            interpreter=Interpreter.current(),
+            command=(self.shell,),
+            umask=USUAL_UMASK if usual else OPEN_UMASK,
+            environment=git_environment(job.project_dir),
+            host_name=job.config.hostname or job.upstream_name,
+        )
+
+    def _make_harmless(self, stage: str) -> None:
+        """Take out of the repository what would make git run something; no link is followed (design R8)."""
+        if not stage.startswith(_AFTER_A_JOB):
+            return
+        inside = posixpath.relpath(self.job.project_dir, self.job.builds_dir)
+        project = str(Path(self.job.record.source) / inside)
+        try:
+            removed = in_background(lambda: scrub(project), self.report)
+        except OSError as error:
+            raise JobDirError(f"cannot make {self.job.project_dir}/.git safe: {error}") from error
+        if removed:
+            self.report.plain(f"Removed {self.job.project_dir}/.git: it is not laid out as git does it")
