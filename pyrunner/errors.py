@@ -11,6 +11,7 @@
     │   └── DiskFull              a job's output cannot be stored: no room left
     ├── SandboxNetworkError       no network for a workspace sandbox could be made
     ├── ArchiveError              a cache or artifact archive that cannot be made or is not trusted
+    ├── ServiceError              the service system cannot do what a service command asks for
     ├── RemoteCacheError          a remote cache cannot be used: settings, credentials, a library
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
     │   ├── ClientBuildError      no client can be built for this URL (result code -100)
@@ -104,6 +105,10 @@ class RemoteCacheError(PyrunnerError):
 
 class SandboxNetworkError(PyrunnerError):
     """No network for a workspace sandbox could be made; the text names program and reason."""
+
+
+class ServiceError(PyrunnerError):
+    """The machine's service system has none of this, or refuses; the text holds its words."""
 
 
 class CoordinatorError(PyrunnerError):

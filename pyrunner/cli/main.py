@@ -63,6 +63,7 @@ COMMANDS: Final = {
         attribute="demo",
     ),
     "gc": LazyCommand("pyrunner.cli.gc", "make room: remove what was not used for longest", quiet=True),
+    "install": LazyCommand("pyrunner.cli.service_install", "install service", attribute="INSTALL"),
     "lint": LazyCommand(
         "pyrunner.cli.lint", "examine a .gitlab-ci.yml, or config.toml when no file is given", quiet=True
     ),
@@ -75,10 +76,15 @@ COMMANDS: Final = {
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),
     "reset-token": LazyCommand("pyrunner.cli.reset_token", "reset a runner's token"),
+    "restart": LazyCommand("pyrunner.cli.service", "restart service", attribute="RESTART"),
     # the manager writes the line about the platform itself
     "run": LazyCommand("pyrunner.cli.run", "run multi runner service", quiet=True),
     "run-single": LazyCommand("pyrunner.cli.run_single", "start single runner"),
+    "start": LazyCommand("pyrunner.cli.service", "start service", attribute="START"),
+    "status": LazyCommand("pyrunner.cli.service", "get status of a service", attribute="STATUS"),
+    "stop": LazyCommand("pyrunner.cli.service", "stop service", attribute="STOP"),
     "supervise": LazyCommand("pyrunner.cli.supervise", "drive one job", hidden=True, quiet=True),
+    "uninstall": LazyCommand("pyrunner.cli.service", "uninstall service", attribute="UNINSTALL"),
     "unregister": LazyCommand("pyrunner.cli.unregister", "unregister specific runner"),
     "verify": LazyCommand("pyrunner.cli.verify", "verify all registered runners"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import faulthandler
 from pathlib import Path
 from typing import Final
 
@@ -10,26 +10,25 @@ from pyrunner.cli.config_file import ConfigFile
 from pyrunner.cli.flags import CONFIG, Flag, Kind
 from pyrunner.cli.group import Invocation, RunnerCommand
 from pyrunner.manager.app import ManagerOptions, run_manager
-
-_log = logging.getLogger(__name__)
+from pyrunner.system.syslog import log_to_syslog
 
 _DIRECTORY: Final = Flag(("working-directory", "d"), help="Specify custom working directory")
 _USER: Final = Flag(("user", "u"), help="Use specific user to execute shell scripts")
 _LISTEN: Final = Flag(
     ("listen-address",), env="LISTEN_ADDRESS", help="Metrics / pprof server listening address"
 )
-_SERVICE: Final = Flag(("service", "n"), help="Use different names for different services", ignored=True)
-_SYSLOG: Final = Flag(
-    ("syslog",), Kind.BOOLEAN, env="LOG_SYSLOG", help="Log to system service logger", ignored=True
-)
+_SERVICE: Final = Flag(("service", "n"), help="Name of the service in syslog", default="gitlab-runner")
+_SYSLOG: Final = Flag(("syslog",), Kind.BOOLEAN, env="LOG_SYSLOG", help="Log to system service logger, too")
 
 
 def run(invocation: Invocation) -> int:
     """Run the manager until it is told to stop; return its exit code."""
     session, values = invocation.session, invocation.values
     session.log_mode()
-    for flag in invocation.ignored:
-        _log.warning("%s has no effect: pyrunner logs to standard error", flag)
+    if values.flag(_SYSLOG.name):
+        log_to_syslog(values.text(_SERVICE.name))
+    # systemd ends a manager that hangs with SIGABRT: its stacks say where.
+    faulthandler.enable()
     return run_manager(
         ManagerOptions(
             config_path=ConfigFile.of(invocation).path,

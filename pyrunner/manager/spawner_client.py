@@ -25,8 +25,13 @@ from pyrunner.system.lock import OpenFileLock
 
 _log: Final = logging.getLogger(__name__)
 
-#: Meant for this process alone; a job must not speak to the service manager in our name.
-_NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS")
+#: Meant for this process alone: a job must neither speak to the service manager in our name, nor be led to
+#: the service's secrets, nor take itself for the service.
+_NOT_INHERITED: Final = (
+    *("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"),
+    *("CREDENTIALS_DIRECTORY", "INVOCATION_ID", "SYSTEMD_EXEC_PID", "JOURNAL_STREAM"),
+    *("MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"),
+)
 #: Seconds between two starts of a fork server that keeps dying.
 _RESTART_PAUSE: Final = 2.0
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _SYSTEMD: Final = Path("/run/systemd/system")
 _CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -21,17 +21,22 @@ def why_jobs_would_die(environ: Mapping[str, str], run: Callable[[list[str]], st
     :param run: runs a command and returns its output.
     """
     run = run or _output
-    if os.getpid() == 1 or (os.getppid() == 1 and _in_container(environ)):
+    systemd = _SYSTEMD.is_dir()
+    # systemd as a container's init outlives its services; other inits of containers end with their child.
+    if os.getpid() == 1 or (os.getppid() == 1 and not systemd and _in_container(environ)):
         return "this container ends with the runner manager"
-    if not _SYSTEMD.is_dir():
+    if not systemd:
         return ""
-    if run(["systemctl", "is-system-running"]) == "stopping":
-        return "the system is stopping"
-    unit = _own_unit() if environ.get("INVOCATION_ID") else ""
-    if unit:
-        mode = run(["systemctl", "show", "--property=KillMode", "--value", unit])
+    unit = _own_unit() if environ.get("INVOCATION_ID") else OwnUnit("", False)
+    systemctl = ["systemctl", "--user"] if unit.of_user else ["systemctl"]
+    if run([*systemctl, "is-system-running"]) == "stopping":
+        return "the user's session is ending" if unit.of_user else "the system is stopping"
+    if unit.name:
+        mode = run([*systemctl, "show", "--property=KillMode", "--value", unit.name])
         if mode and mode not in _SPARING:
-            return f"systemd ends all processes of {unit} (KillMode={mode}; KillMode=process spares them)"
+            return (
+                f"systemd ends all processes of {unit.name} (KillMode={mode}; KillMode=process spares them)"
+            )
     return ""
 
 
@@ -40,19 +45,30 @@ def _in_container(environ: Mapping[str, str]) -> bool:
     return marked or "KUBERNETES_SERVICE_HOST" in environ or "container" in environ
 
 
-def _own_unit() -> str:
-    """Return the system service that this process belongs to, by its cgroup; empty when there is none."""
+class OwnUnit(NamedTuple):
+    """The service that this process belongs to; its name is empty when there is none."""
+
+    name: str
+    of_user: bool
+
+
+def _own_unit() -> OwnUnit:
+    """Return the service that this process belongs to, by its cgroup: within a user's manager, the user's."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
-        return ""
+        return OwnUnit("", False)
     for line in lines:
         hierarchy, _, path = line.split(":", 2)
-        if hierarchy == "0" or "name=systemd" in line:
-            for part in path.split("/"):
-                if part.endswith(".service") and not part.startswith("user@"):
-                    return part
-    return ""
+        if hierarchy != "0" and "name=systemd" not in line:
+            continue
+        of_user = False
+        for part in path.split("/"):
+            if part.startswith("user@") and part.endswith(".service"):
+                of_user = True
+            elif part.endswith(".service"):
+                return OwnUnit(part, of_user)
+    return OwnUnit("", False)
 
 
 def _output(command: list[str]) -> str:

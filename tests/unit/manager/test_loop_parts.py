@@ -111,7 +111,7 @@ def test_jobs_stay_only_where_they_can_live(
 ) -> None:
     """A system that stops, or a unit whose processes all end, takes the jobs along (R7)."""
     monkeypatch.setattr(survival, "_SYSTEMD", tmp_path)
-    monkeypatch.setattr(survival, "_own_unit", lambda: "gitlab-runner.service")
+    monkeypatch.setattr(survival, "_own_unit", lambda: survival.OwnUnit("gitlab-runner.service", False))
 
     def run(command: list[str]) -> str:
         return system if "is-system-running" in command else mode
