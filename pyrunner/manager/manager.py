@@ -143,6 +143,7 @@ class Manager:
         if resumed:
             _log.info("Resuming %d jobs", resumed)
         self._apply_settings(self.config)
+        self._leftovers.look(self.fleet.runners.values())
         self.shutdown.state = ProcessState.RUNNING
         self._notifier.ready()
 
@@ -271,7 +272,6 @@ class Manager:
         self.health.forget()
         for slots in self.fleet.slots():
             self._recovery.resume(slots, self.fleet.runners)
-        self._leftovers.look(self.fleet.runners.values())
 
     def _in_use(self, business: Business) -> bool:
         """Tell whether a business has jobs, or may get one: with a new lock come new, empty slots."""
@@ -289,6 +289,7 @@ class Manager:
         links = [runner.link.config for runner in self.fleet.runners.values()]
         self.links.keep(links + [job.link.config for job in self.roster])
         self._spawner.expect(one.executor for one in links)
+        self._leftovers.look(self.fleet.runners.values())
 
     def _rotated(self, runner: ActiveRunner, token: str) -> None:
         self.fleet.token_changed(runner, token)

@@ -19,6 +19,10 @@ RECONNECT: Final = 120.0
 _TURN: Final = 60.0
 #: What containers end with when the engine stops them for its own sake.
 _STOPPED_CODES: Final = frozenset({137, 143})
+#: The same, and what engines put down for a container of whose end they know nothing.
+_UNKNOWN_CODES: Final = _STOPPED_CODES | {255}
+#: ``FinishedAt`` of a container of whose end the engine knows nothing begins like this.
+_NEVER: Final = "0001-"
 #: Seconds that an engine which is stopping may still answer.
 _STOPPING: Final = 2.0
 
@@ -126,4 +130,16 @@ class ContainerWait:
                 continue
             if state.get("Running"):
                 return None
-            return ContainerEnd(vanished="the container engine was restarted while the job ran")
+            return _end_meanwhile(state)
+
+
+def _end_meanwhile(state: dict[str, Any]) -> ContainerEnd:
+    """Return how a container has ended while its engine was away.
+
+    By itself, with ``live-restore`` or before an engine that was killed came back: then its exit code is in
+    the keeping of its shim. By the engine: then the code says nothing about the job.
+    """
+    code, finished = int(state["ExitCode"]), str(state.get("FinishedAt") or _NEVER)
+    if code in _UNKNOWN_CODES or finished.startswith(_NEVER):
+        return ContainerEnd(vanished="the container engine was restarted while the job ran")
+    return ContainerEnd(code, bool(state.get("OOMKilled")))
