@@ -143,7 +143,6 @@ class Manager:
         if resumed:
             _log.info("Resuming %d jobs", resumed)
         self._apply_settings(self.config)
-        self._leftovers.look(self.fleet.runners.values())
         self.shutdown.state = ProcessState.RUNNING
         self._notifier.ready()
 
