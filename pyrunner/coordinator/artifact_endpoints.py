@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import ClientDisconnect
@@ -45,6 +47,8 @@ class ArtifactEndpoints:
         self._store = store
         self._conduct = conduct
         self._jobs = jobs
+        #: Says what is wrong with an uploaded report of a type; empty when nothing is.
+        self.check_report: Callable[[str, Path], str] = lambda _kind, _path: ""
         #: Base URL of the object storage listener.
         self.objects_url = ""
 
@@ -89,6 +93,10 @@ class ArtifactEndpoints:
                 self._conduct.breach(call, 16, str(error))
                 return message(error.status, f"{error.status} Bad request - {error}")
             return message(413, "413 Request Entity Too Large")
+        refusal = self.check_report(kind, path)
+        if refusal:
+            path.unlink(missing_ok=True)
+            return message(400, f"400 Bad request - {refusal}")
         artifact = Artifact(
             kind,
             file_format,
@@ -104,8 +112,7 @@ class ArtifactEndpoints:
         with self._store.changed:
             before = job.artifacts.get(artifact.artifact_type)
             if before is None:
-                job.artifacts[artifact.artifact_type] = artifact
-                self._store.notify()
+                self._store.keep_artifact(job, artifact)
                 return status_text(201)
         artifact.path.unlink(missing_ok=True)
         if before.sha256 == received.sha256:

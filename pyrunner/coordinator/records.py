@@ -112,6 +112,14 @@ class TraceFile:
         self.size += len(data)
         self.crc = zlib.crc32(data, self.crc)
 
+    @classmethod
+    def load(cls, path: Path) -> TraceFile:
+        """Return the trace that a file holds; an empty one when there is none."""
+        trace = cls(path)
+        data = trace.read()
+        trace.size, trace.crc = len(data), zlib.crc32(data)
+        return trace
+
     def truncate(self, size: int) -> None:
         """Forget everything after ``size`` bytes."""
         if size >= self.size:

@@ -75,12 +75,7 @@ class Repositories:
 
         :raises RepositoryError: when git cannot read it, or the name is taken or not ``group/project``.
         """
-        if not _NAME.match(name) or ".." in name or name.endswith(".git"):
-            raise RepositoryError(f"cannot serve a repository as {name!r}: wanted the form group/project")
-        make_private(self._folder)
-        write_atomic(self._config, _GIT_CONFIG.encode(), durable=False)
-        if name in self._repositories:
-            raise RepositoryError(f"a repository {name!r} is served already")
+        self._check_name(name)
         source = source.resolve()
         path = self._folder / f"{name}.git"
         shutil.rmtree(path, ignore_errors=True)  # of an earlier process with the same folder
@@ -90,6 +85,24 @@ class Repositories:
         self._repositories[name] = repository
         self.refresh(name)
         return repository
+
+    def adopt(self, name: str, path: Path, default_branch: str) -> Repository:
+        """Serve the bare repository at ``path`` itself; it belongs to the caller, and is never refreshed.
+
+        :raises RepositoryError: when the name is taken or not ``group/project``.
+        """
+        self._check_name(name)
+        repository = Repository(name, path, path, default_branch)
+        self._repositories[name] = repository
+        return repository
+
+    def _check_name(self, name: str) -> None:
+        if not _NAME.match(name) or ".." in name or name.endswith(".git"):
+            raise RepositoryError(f"cannot serve a repository as {name!r}: wanted the form group/project")
+        if name in self._repositories:
+            raise RepositoryError(f"a repository {name!r} is served already")
+        make_private(self._folder)
+        write_atomic(self._config, _GIT_CONFIG.encode(), durable=False)
 
     def get(self, name: str) -> Repository | None:
         """Return a repository by its name without ``.git``."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pyrunner.coordinator.records import (
+    Artifact,
     JobEvent,
     JobRecord,
     JobStatus,
@@ -47,6 +48,8 @@ class Store:
         self.queue: list[int] = []
         #: Called, in any thread, whenever a runner's queue may have changed.
         self.queue_listeners: list[Callable[[], None]] = []
+        #: Called, in any thread and with :attr:`changed` held, when a job has another state or artifact.
+        self.job_listeners: list[Callable[[JobRecord], None]] = []
         self._last_job_id = first_job_id - 1
         self._waiting: set[int] = set()
         for name in ("traces", "artifacts"):
@@ -148,8 +151,42 @@ class Store:
         self.tick_queue(runner_id)
         return job
 
+    def restore_job(self, job: JobRecord) -> None:
+        """Take in a job that was here before a restart; a pending one is queued again.
+
+        :raises ValueError: when its id is taken.
+        """
+        with self.changed:
+            if job.id in self.jobs:
+                raise ValueError(f"there is a job {job.id} already")
+            self.jobs[job.id] = job
+            if job.state is JobStatus.PENDING:
+                self.queue.append(job.id)
+            self.add_event(job, "restored")
+        self.tick_queue(job.runner_id)
+
+    def reserve_ids(self, last: int) -> None:
+        """Give no id up to ``last`` to a new job."""
+        with self.changed:
+            self._last_job_id = max(self._last_job_id, last)
+
+    def keep_artifact(self, job: JobRecord, artifact: Artifact) -> None:
+        """Add an uploaded file to its job."""
+        with self.changed:
+            job.artifacts[artifact.artifact_type] = artifact
+            self._tell(job)
+
+    def _tell(self, job: JobRecord) -> None:
+        self.notify()
+        for listener in list(self.job_listeners):
+            listener(job)
+
+    def trace_path(self, job_id: int) -> Path:
+        """Return the file of a job's trace."""
+        return self.folder / "traces" / f"{job_id}.log"
+
     def _trace(self, job_id: int) -> TraceFile:
-        path = self.folder / "traces" / f"{job_id}.log"
+        path = self.trace_path(job_id)
         path.unlink(missing_ok=True)
         return TraceFile(path)
 
@@ -185,6 +222,7 @@ class Store:
                 job.failure_reason = failure_reason
                 job.exit_code = min(max(exit_code, 0), LARGEST_EXIT_CODE)
             self.add_event(job, "state", detail=str(state))
+            self._tell(job)
 
     def finish(self, job: JobRecord, success: bool, failure_reason: str = "", exit_code: int = 0) -> None:
         """Apply a final update; a job that is being cancelled ends as canceled either way (5.7)."""
