@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+from typing import Any
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 X86 = os.uname().machine == "x86_64"
@@ -41,25 +42,29 @@ CALLS = {
     "syslog": (103, 116),
     "mknodat": (259, 33),
 }
-HELD = []
 
 
-def call(name, *arguments):
+def call(name: Any, *arguments: Any) -> Any:
     """Make a system call; raises OSError when it is refused."""
     number = CALLS[name][0 if X86 else 1]
-    words = [one if isinstance(one, ctypes._SimpleCData | bytes) else ctypes.c_long(one) for one in arguments]
+    words = [one if isinstance(one, ctypes.Array | bytes) else ctypes.c_long(one) for one in arguments]
     result = LIBC.syscall(ctypes.c_long(number), *words)
     if result < 0:
         raise OSError(ctypes.get_errno(), name)
     return result
 
 
-def opens_for_writing(path):
+def buffer(content: bytes) -> Any:
+    """Return memory that begins with ``content``."""
+    return ctypes.create_string_buffer(content, 256)
+
+
+def opens_for_writing(path: Any) -> Any:
     """Succeed when ``path`` can be opened for writing; nothing is written."""
     os.close(os.open(path, os.O_WRONLY))
 
 
-def writable_in_proc():
+def writable_in_proc() -> Any:
     """Succeed when any file of /proc can be opened for writing."""
     for top in ("/proc/sys", "/proc/irq", "/proc/bus", "/proc/1", "/proc/self"):
         for folder, folders, files in os.walk(top):
@@ -75,7 +80,7 @@ def writable_in_proc():
     raise PermissionError("nothing in /proc")
 
 
-def other_descriptors():
+def other_descriptors() -> Any:
     """Succeed when a descriptor beside 0-2 is open."""
     extra = []
     for name in os.listdir("/proc/self/fd"):
@@ -87,58 +92,58 @@ def other_descriptors():
     return extra
 
 
-def script_can_be_changed():
+def script_can_be_changed() -> Any:
     """Succeed when standard input, opened again, takes a byte."""
     fd = os.open("/proc/self/fd/0", os.O_RDWR)
     os.write(fd, b"#")
 
 
-def ptrace_parent():
+def ptrace_parent() -> Any:
     """Succeed when the first process can be attached to."""
     call("ptrace", 16, 1, 0, 0)
     call("ptrace", 17, 1, 0, 0)
 
 
-def read_other_memory():
+def read_other_memory() -> Any:
     """Succeed when another process's memory can be read by call."""
     call("process_vm_readv", 1, 0, 0, 0, 0, 0)
 
 
-def memory_file():
+def memory_file() -> Any:
     """Succeed when another process's memory can be opened for writing."""
     opens_for_writing("/proc/1/mem")
 
 
-def host_process(pid):
+def host_process(pid: Any) -> Any:
     """Succeed when a process of the host is there under its own id."""
     os.kill(pid, 0)
 
 
-def many_processes():
+def many_processes() -> Any:
     """Succeed when more processes are seen than a stage has."""
     seen = [int(one) for one in os.listdir("/proc") if one.isdigit()]
     if len(seen) < 10 and max(seen) < 100:
         raise PermissionError(seen)
 
 
-def abstract(name):
+def abstract(name: Any) -> Any:
     """Succeed when an abstract socket of the host answers."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(2)
         client.connect("\0" + name)
 
 
-def tcp(host, port):
+def tcp(host: Any, port: Any) -> Any:
     """Succeed when something answers."""
     socket.create_connection((host, port), timeout=2).close()
 
 
-def family(number, kind=socket.SOCK_STREAM, protocol=0):
+def family(number: Any, kind: Any = socket.SOCK_STREAM, protocol: Any = 0) -> Any:
     """Succeed when such a socket can be had."""
     socket.socket(number, kind, protocol).close()
 
 
-def clone_with(flags):
+def clone_with(flags: Any) -> Any:
     """Succeed when a child with new namespaces is born."""
     pid = call("clone", flags | signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
@@ -146,7 +151,15 @@ def clone_with(flags):
     os.waitpid(pid, 0)
 
 
-def x32():
+def clone3() -> Any:
+    """Succeed when a child is born by the call whose arguments no filter sees."""
+    pid = call("clone3", buffer(struct.pack("=4Q", 0, 0, 0, 0) + struct.pack("=Q", signal.SIGCHLD)), 88)
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def x32() -> Any:
     """Succeed when the second calling convention works."""
     pid = os.fork()
     if pid == 0:
@@ -157,7 +170,7 @@ def x32():
         raise PermissionError(f"killed by {os.WTERMSIG(status)}")
 
 
-def terminal_trick():
+def terminal_trick() -> Any:
     """Succeed when a byte can be typed into a terminal of our own."""
     import fcntl
     import pty
@@ -173,7 +186,7 @@ def terminal_trick():
         os.close(follower)
 
 
-def make_device(builds, mode, major, minor):
+def make_device(builds: Any, mode: Any, major: Any, minor: Any) -> Any:
     """Succeed when a device node can be made and opened."""
     path = os.fsencode(builds) + b"/device"
     with contextlib.suppress(FileNotFoundError):
@@ -182,30 +195,30 @@ def make_device(builds, mode, major, minor):
     os.close(os.open(path, os.O_RDONLY))
 
 
-def read(path):
+def read(path: Any) -> Any:
     """Succeed when a file can be read."""
     with open(path, "rb") as file:
         file.read(1)
 
 
-def listed(path):
+def listed(path: Any) -> Any:
     """Succeed when a folder is there."""
     if not os.listdir(path):
         raise FileNotFoundError(path)
 
 
-def become(user):
+def become(user: Any) -> Any:
     """Succeed when another user can be had."""
     os.setresuid(user, user, user)
 
 
-def give_away(builds):
+def give_away(builds: Any) -> Any:
     """Succeed when a file can be given to another user."""
     with open(f"{builds}/mine", "w") as file:
         os.fchown(file.fileno(), 1234, 1234)
 
 
-def gained_by_exec(builds):
+def gained_by_exec(builds: Any) -> Any:
     """Succeed when a program, or a setuid one, has more capabilities than we."""
     import shutil
     import subprocess
@@ -218,9 +231,11 @@ def gained_by_exec(builds):
         raise PermissionError(found["CapEff"])
 
 
-def add_route():
+def add_route() -> Any:
     """Succeed when the network can be configured."""
-    message = struct.pack("=BBBBBBBBI", 2, 8, 0, 0, 254, 4, 0, 7, 0) + struct.pack("=HH4s", 8, 1, b"\x09\0\0\0")
+    message = struct.pack("=BBBBBBBBI", 2, 8, 0, 0, 254, 4, 0, 7, 0) + struct.pack(
+        "=HH4s", 8, 1, b"\x09\0\0\0"
+    )
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
         netlink.send(struct.pack("=IHHII", 16 + len(message), 24, 0x5 | 0x600, 1, 0) + message)
         error = struct.unpack_from("=i", netlink.recv(4096), 16)[0]
@@ -228,7 +243,7 @@ def add_route():
             raise OSError(-error, "route")
 
 
-def attempts(given):
+def attempts(given: Any) -> Any:
     """Return name → attempt."""
     null = os.stat("/dev/null").st_rdev
     builds = given.get("builds", "/builds")
@@ -266,18 +281,20 @@ def attempts(given):
         "gateway_is_loopback": lambda: tcp("198.19.213.2", given["loopback"]),
         "keyctl": lambda: call("keyctl", 0, -3, 1),
         "add_key": lambda: call("add_key", b"user", b"probe", b"x", 1, -2),
-        "bpf": lambda: call("bpf", 0, (ctypes.c_char * 128)(1, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1), 72),
-        "perf_event_open": lambda: call("perf_event_open", (ctypes.c_char * 128)(), 0, -1, -1, 0),
+        "bpf": lambda: call("bpf", 0, buffer(struct.pack("=IIII", 1, 4, 4, 1)), 72),
+        "perf_event_open": lambda: call("perf_event_open", buffer(b""), 0, -1, -1, 0),
         "userfaultfd": lambda: call("userfaultfd", 1),
-        "io_uring": lambda: call("io_uring_setup", 4, (ctypes.c_char * 128)()),
+        "io_uring": lambda: call("io_uring_setup", 4, buffer(b"")),
         "unshare_users": lambda: call("unshare", 0x10000000),
         "unshare_mounts": lambda: call("unshare", 0x20000),
         "clone_users": lambda: clone_with(0x10000000),
         "clone_mounts": lambda: clone_with(0x20000),
-        "clone3": lambda: call("clone3", (ctypes.c_char * 88)(), 88),
-        "setns": lambda: call("setns", os.open("/proc/1/ns/pid", os.O_RDONLY), 0),
+        "clone3": clone3,
+        "setns": lambda: call("setns", os.open("/proc/self/ns/net", os.O_RDONLY), 0),
         "sethostname": lambda: call("sethostname", b"probe", 5),
-        "open_by_handle_at": lambda: call("open_by_handle_at", os.open(builds, 0), (ctypes.c_char * 32)(8), 0),
+        "open_by_handle_at": lambda: call(
+            "open_by_handle_at", os.open(builds, 0), buffer(struct.pack("=Ii", 8, 1)), 0
+        ),
         "terminal_trick": terminal_trick,
         "vsock": lambda: family(40),
         "packet_socket": lambda: family(17, socket.SOCK_RAW),
@@ -298,7 +315,7 @@ def attempts(given):
     return {**usual, **({"x32": x32} if X86 else {})}
 
 
-def main():
+def main() -> Any:
     """Try all, each in a process of its own, and print name → what came of it."""
     given = json.loads(sys.argv[1])
     report = {}
@@ -314,15 +331,17 @@ def main():
                 os.close(tell)
                 result = attempt()
                 text = f"WORKED: {result}"
-            except BaseException as error:  # noqa: BLE001 - refused, whatever the words
+            except OSError as error:
                 text = f"held: {type(error).__name__}: {error}"
+            except BaseException as error:  # noqa: BLE001 - the attempt was not made
+                text = f"broken: {type(error).__name__}: {error}"
             os.write(1, text.encode())
             os._exit(0)
         os.close(tell)
         with open(answer, "rb") as file:
             report[name] = file.read().decode(errors="replace")
         os.waitpid(pid, 0)
-    print("REPORT " + json.dumps(report))
+    sys.stdout.write("REPORT " + json.dumps(report) + "\n")
 
 
 main()

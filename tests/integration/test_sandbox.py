@@ -46,7 +46,8 @@ def tool(request: pytest.FixtureRequest) -> str:
 def test_a_stage_is_root_with_two_rights_in_its_own_folders(site: Site) -> None:
     """uid 0, CAP_DAC_OVERRIDE and CAP_FOWNER, the filter on, files world-writable as with umask 0000."""
     record, text = site.run(
-        "id -u; grep -e CapEff -e NoNewPrivs -e Seccomp: /proc/self/status; umask; mkdir /builds/new; pwd; echo $HOME\n",
+        "id -u; grep -e CapEff -e NoNewPrivs -e Seccomp: /proc/self/status; umask; mkdir /builds/new; pwd\n"
+        "echo $HOME\n",
         working_directory="/builds",
     )
     assert record["exit_code"] == 0
@@ -57,7 +58,7 @@ def test_a_stage_is_root_with_two_rights_in_its_own_folders(site: Site) -> None:
 
 
 def test_files_of_other_users_can_be_changed(site: Site) -> None:
-    """What the build container's user made and closed is the stage's as well, as a helper container's root's."""
+    """What the build container's user made and closed is the stage's as well."""
     (site.source / "theirs").mkdir(mode=0o700)
     os.chown(site.source / "theirs", 4321, 4321)
     record, text = site.run(
@@ -91,7 +92,8 @@ def test_only_what_was_named_can_be_written(site: Site) -> None:
         (archives, "/.pyrunner/cache", True),
         (archives, "/inputs", False),
     )
-    script = "for one in /builds /cache /.pyrunner/cache /inputs / /usr /etc /dev /.pyrunner; do touch $one/f; done"
+    places = "/builds /cache /.pyrunner/cache /inputs / /usr /etc /dev /.pyrunner"
+    script = f"for one in {places}; do touch $one/f; done"
     _, text = site.run(
         script + " 2>/dev/null; touch /tmp/f /root/f /dev/shm/f && echo temporary\n", mounts=mounts
     )
@@ -123,7 +125,8 @@ def test_our_python_ignores_the_jobs_folder_and_variables(site: Site) -> None:
     python = Interpreter.current()
     words = " ".join([*python.helper_command, "cache-archiver", "--help"])
     _, text = site.run(
-        f"cd /builds; export PYTHONPATH=/builds PYTHONHOME=/builds PYTHONSTARTUP=/builds/sitecustomize.py; {words}\n"
+        "cd /builds; export PYTHONPATH=/builds PYTHONHOME=/builds PYTHONSTARTUP=/builds/sitecustomize.py\n"
+        f"{words}\n"
     )
     assert "cache-archiver" in text
     assert "EVIL" not in text
@@ -131,8 +134,8 @@ def test_our_python_ignores_the_jobs_folder_and_variables(site: Site) -> None:
 
 def test_certificates_git_and_names_are_there(site: Site) -> None:
     """git, its TLS trust store and the account names that programs ask for."""
-    script = "git --version; git lfs version; bash --version; whoami; ls /etc/ssl/certs | head -1; getent hosts localhost"
-    record, text = site.run(script + "\n")
+    script = "git --version; git lfs version; whoami; ls /etc/ssl/certs | head -1; getent hosts localhost\n"
+    record, text = site.run(script)
     assert record["exit_code"] == 0, text
     assert "root" in text.split()
 
@@ -258,7 +261,7 @@ FOREVER = "touch /builds/ready; exec sleep 1000\n"
 
 
 def test_the_network_goes_when_the_sandbox_is_killed(site: Site, tool: str) -> None:
-    """bubblewrap and wrapper killed, in either order: the tool lives as long as the sandbox, and no longer."""
+    """Wrapper and bubblewrap killed: the tool lives as long as the sandbox, and no longer."""
     with site.stage(FOREVER, network=True, tools=(tool,), wait=False) as stage:
         _await(site.source / "ready")
         family = _family(stage)

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,9 +69,7 @@ class Host:
 
 
 @pytest.fixture(scope="module", params=["without network", "pasta", "slirp4netns"])
-def report(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What came of each attempt, in one stage."""
     need_sandbox()
     if request.param != "without network" and not shutil.which(request.param):
@@ -85,7 +82,8 @@ def report(
     finally:
         host.close()
     assert record["exit_code"] == 0, text
-    yield json.loads(text.partition("REPORT ")[2])
+    found: dict[str, str] = json.loads(text.partition("REPORT ")[2])
+    return found
 
 
 @pytest.mark.parametrize("name", [*NAMES, *(["x32"] if os.uname().machine == "x86_64" else [])])

@@ -47,8 +47,8 @@ def enter_network(namespace: int) -> None:
 def become_owner(user: int) -> None:
     """Take a user id that nobody else has, and keep root's capabilities for the namespace to be made.
 
-    The namespace's owner has every right in it, also from outside. It must not be root, who is also the user in
-    the sandbox: that would get the network's packets to write by itself.
+    The namespace's owner has every right in it, also from outside. It must not be root, who is the user
+    in the sandbox, too: the sandbox could then write the network's packets by itself.
 
     :raises OSError: as the kernel says.
     """

@@ -94,7 +94,7 @@ class SandboxPlan:
 
 def unusable_target(target: str, interpreter: Interpreter) -> str:
     """Return why a job's folder cannot be mounted at ``target``; empty when it can."""
-    if not target.startswith("/") or posixpath.normpath(target) != target or target == "/":
+    if target[:1] != "/" or target[:2] in ("/", "//") or posixpath.normpath(target) != target:
         return f"{target!r} is not an absolute path of a folder below /"
     if target == ARCHIVES:
         return ""

@@ -7,7 +7,7 @@ followed: not even inside the sandbox does a planted link lead a removal anywher
 - What makes git run programs or look elsewhere goes: config, hooks, ``commondir``, worktrees; in the
   modules of submodules too. The stage writes config anew, as it does for a fresh clone.
 - A repository that is not laid out as ``git init`` does it (``.git`` a link or a file, links or borrowed
-  objects below it) goes as a whole: the next fetch is a clone.
+  objects below it) goes with the whole project folder, whose submodules point into it: the stage clones.
 """
 
 from __future__ import annotations
@@ -35,18 +35,32 @@ class _NotARepository(Exception):
 
 
 def scrub(project: str) -> bool:
-    """Clean ``<project>/.git``; True when it had to be removed as a whole.
+    """Clean ``<project>/.git``; True when the whole folder had to be removed.
 
-    :raises OSError: when something cannot be removed; nothing of git may run then.
+    :raises OSError: when something cannot be removed, or a link stands in the path: git must not run then.
+    :raises ValueError: when the path is not an absolute one without ``..``.
     """
+    above, _, name = project.rstrip("/").rpartition("/")
+    if not os.path.isabs(project) or name in ("", ".", ".."):
+        raise ValueError(f"not the absolute path of a folder: {project}")
     try:
-        parent = open_without_links(project)
+        parent = open_without_links(above or "/")
     except FileNotFoundError:
         return False
     try:
-        return _scrub_below(parent)
+        if _kind(parent, name) is None:
+            return False
+        folder = os.open(name, _FOLDER, dir_fd=parent)
+        try:
+            _scrub_project(folder)
+        except _NotARepository:
+            remove(parent, name)
+            return True
+        finally:
+            os.close(folder)
     finally:
         os.close(parent)
+    return False
 
 
 def open_without_links(path: str) -> int:
@@ -71,22 +85,17 @@ def open_without_links(path: str) -> int:
     return folder
 
 
-def _scrub_below(parent: int) -> bool:
-    kind = _kind(parent, ".git")
+def _scrub_project(project: int) -> None:
+    kind = _kind(project, ".git")
     if kind is None:
-        return False
+        return
     if kind != stat.S_IFDIR:
-        remove(parent, ".git")
-        return True
-    folder = os.open(".git", _FOLDER, dir_fd=parent)
+        raise _NotARepository
+    folder = os.open(".git", _FOLDER, dir_fd=project)
     try:
         _clean_git_folder(folder, 0)
-    except _NotARepository:
-        remove(parent, ".git")
-        return True
     finally:
         os.close(folder)
-    return False
 
 
 def _clean_git_folder(folder: int, depth: int) -> None:
@@ -240,7 +249,7 @@ def main(arguments: list[str]) -> int:
             print(f"cannot make {project}/.git safe: {error}", file=sys.stderr)  # noqa: T201
             return 1
         if removed:
-            print(f"Removed {project}/.git: it is not laid out as git does it")  # noqa: T201
+            print(f"Removed {project}: its .git is not laid out as git does it")  # noqa: T201
     return 0
 
 
