@@ -7,8 +7,11 @@ length) and the data (docker's API, container attach).
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -20,20 +23,35 @@ _HEADER: Final = struct.Struct(">BxxxL")
 _STDOUT: Final = 1
 _STDERR: Final = 2
 _CHUNK: Final = 64 * 1024
-#: Seconds after a container's end for what is still on the way.
+#: Seconds of silence after a container's end in which something may still be on the way.
 _LAST_BYTES: Final = 5.0
+_LOOK: Final = 0.2
+#: Seconds between two signs of life on a connection to another machine.
+_KEEP_ALIVE: Final = 30
+_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Attachment:
-    """Moves the streams of one run of a container; one thread reads, another writes its input."""
+    """Moves the streams of one run of a container, both ways, in one thread.
 
-    def __init__(self, connection: Any, targets: dict[int, int], barrier: bytes) -> None:
-        self._connection = connection
-        self._targets = targets
-        self._barrier = barrier
+    One, because a TLS connection may not be read and written by two at the same time.
+    """
+
+    def __init__(self, response: Any, targets: dict[int, int], barrier: bytes) -> None:
+        # What the SDK hands out closes the socket when nobody holds it any more.
+        self._response = response
+        self._connection = _socket_of(response)
         self._streams = {number: _Stream(fd, barrier) for number, fd in targets.items()}
+        self._frames = _Frames(self._streams)
+        self._script = memoryview(b"")
         self._passed = threading.Event()
         self._ended = threading.Event()
+        #: When the connection was last seen to do something; infinite while its data is being written.
+        self._alive_at = time.monotonic()
+        #: Written to by :meth:`finish`, so that the thread lets go of a connection that says nothing more.
+        self._enough = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        #: All that the container sent has arrived, up to the engine's own end of the stream.
+        self.complete = False
         if not barrier:
             self._passed.set()
 
@@ -45,7 +63,7 @@ class Attachment:
         """
         parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         connection = engine.call(lambda api: api.attach_socket(container, parameters))
-        return cls(_socket_of(connection), {_STDOUT: out, _STDERR: err}, barrier)
+        return cls(connection, {_STDOUT: out, _STDERR: err}, barrier)
 
     @classmethod
     def of_exec(cls, engine: Engine, identity: str, out: int, err: int) -> Self:
@@ -54,13 +72,12 @@ class Attachment:
         :raises EngineError: when the engine refuses.
         """
         connection = engine.call(lambda api: api.exec_start(identity, socket=True))
-        return cls(_socket_of(connection), {_STDOUT: out, _STDERR: err}, b"")
+        return cls(connection, {_STDOUT: out, _STDERR: err}, b"")
 
     def begin(self, script: bytes | None) -> None:
         """Start moving; the script goes to the container's standard input, which then ends."""
-        threading.Thread(target=self._read, daemon=True).start()
-        if script is not None:
-            threading.Thread(target=self._write, args=(script,), daemon=True).start()
+        self._script = memoryview(script or b"")
+        threading.Thread(target=self._move, args=(script is not None,), daemon=True).start()
 
     def await_barrier(self, give_up_at: float) -> None:
         """Return when both streams have passed the barrier or have ended, or at a monotonic time."""
@@ -71,34 +88,38 @@ class Attachment:
         return self._ended.wait(seconds)
 
     def finish(self) -> None:
-        """Return when all that the ended container has printed is moved."""
-        self._ended.wait(_LAST_BYTES)
+        """Return when all that the ended container has printed is moved.
+
+        What is on its way comes as fast as the job's output is taken up: a supervisor that is being started
+        again must not cost the rest. Only a connection that says nothing for a while is given up.
+        """
+        while not self._ended.wait(_LOOK):
+            if time.monotonic() - self._alive_at > _LAST_BYTES:
+                os.eventfd_write(self._enough, 1)
+                self._ended.wait(_LAST_BYTES)
+                break
         with contextlib.suppress(OSError):
             self._connection.close()
 
-    def _write(self, script: bytes) -> None:
+    def _move(self, has_input: bool) -> None:
+        connection = self._connection
+        connection.setblocking(False)
+        poller = select.poll()
+        poller.register(self._enough, select.POLLIN)
         try:
-            self._connection.sendall(script)
-            if isinstance(self._connection, socket.socket) and not hasattr(self._connection, "context"):
-                # TLS cannot end one direction only; every script of ours ends by itself.
-                self._connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            return  # it does not read its input; the container's end tells what came of it
-
-    def _read(self) -> None:
-        try:
-            while (header := self._exactly(_HEADER.size)) is not None:
-                number, length = _HEADER.unpack(header)
-                stream = self._streams.get(number)
-                while length > 0:
-                    data = self._connection.recv(min(length, _CHUNK))
-                    if not data:
-                        return
-                    length -= len(data)
-                    if stream is not None:
-                        stream.feed(data)
-                if all(one.passed for one in self._streams.values()):
-                    self._passed.set()
+            while True:
+                events = select.POLLIN | (select.POLLOUT if self._script else 0)
+                poller.register(connection, events)
+                if has_input and not self._script:
+                    has_input = False
+                    _end_input(connection)
+                if self._enough in (one for one, _ in poller.poll()):
+                    return
+                if self._script:
+                    self._send()
+                if not self._receive():
+                    self.complete = self._frames.between
+                    return
         except OSError:
             return
         finally:
@@ -107,14 +128,63 @@ class Attachment:
             self._passed.set()
             self._ended.set()
 
-    def _exactly(self, count: int) -> bytes | None:
-        data = b""
-        while len(data) < count:
-            part = self._connection.recv(count - len(data))
-            if not part:
-                return None
-            data += part
-        return data
+    def _send(self) -> None:
+        try:
+            self._script = self._script[self._connection.send(self._script[:_CHUNK]) :]
+        except _NOT_NOW:
+            return
+        except OSError:
+            self._script = memoryview(b"")  # it does not read its input; its end tells what came of it
+
+    def _receive(self) -> bool:
+        """Move what is there; False at the stream's end."""
+        while True:
+            try:
+                data = self._connection.recv(_CHUNK)
+            except _NOT_NOW:
+                return True
+            if not data:
+                return False
+            self._alive_at = math.inf
+            self._frames.feed(data)
+            self._alive_at = time.monotonic()
+            if all(one.passed for one in self._streams.values()):
+                self._passed.set()
+            if self._script:
+                return True
+
+
+class _Frames:
+    """Takes the multiplexed stream apart, wherever the network cuts it."""
+
+    def __init__(self, streams: dict[int, _Stream]) -> None:
+        self._streams = streams
+        self._header = b""
+        self._stream: _Stream | None = None
+        self._left = 0
+
+    @property
+    def between(self) -> bool:
+        """No frame has begun and not ended."""
+        return not self._left and not self._header
+
+    def feed(self, data: bytes) -> None:
+        """Hand the next bytes to their streams."""
+        view = memoryview(data)
+        while view:
+            if not self._left:
+                missing = _HEADER.size - len(self._header)
+                self._header += view[:missing].tobytes()
+                view = view[missing:]
+                if len(self._header) < _HEADER.size:
+                    return
+                number, self._left = _HEADER.unpack(self._header)
+                self._stream, self._header = self._streams.get(number), b""
+                continue
+            piece, view = view[: self._left], view[self._left :]
+            self._left -= len(piece)
+            if self._stream is not None:
+                self._stream.feed(piece.tobytes())
 
 
 class _Stream:
@@ -151,11 +221,23 @@ class _Stream:
         self._held = b""
 
 
+def _end_input(connection: Any) -> None:
+    """Tell the container that its input has ended; it may have ended itself."""
+    if isinstance(connection, socket.socket) and not isinstance(connection, ssl.SSLSocket):
+        # TLS cannot end one direction only without losing of the other; every script of ours ends by itself.
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+
+
 def _socket_of(connection: Any) -> Any:
     """Return the socket below what the SDK hands out, whichever transport it is."""
-    raw = getattr(connection, "_sock", connection)
-    raw.settimeout(None)
-    return raw
+    found = getattr(connection, "_sock", connection)
+    if isinstance(found, socket.socket) and found.family in (socket.AF_INET, socket.AF_INET6):
+        # Silent for hours while a job computes: whoever translates addresses on the way would forget it.
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            found.setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE)
+    return found
 
 
 def _write_all(fd: int, data: bytes) -> None:
