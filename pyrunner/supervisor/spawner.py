@@ -88,14 +88,14 @@ def _serve_one(channel: socket.socket) -> bool:
 
 
 def _import_for(executors: list[str]) -> None:
-    """Import what supervisors of these executors need, before the first of them is forked."""
-    missing = [_MODULES[name] for name in executors if name in _MODULES and _MODULES[name] not in sys.modules]
-    if not missing:
-        return
-    for name in missing:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    """Import and find out what supervisors of these executors need, before the first of them is forked."""
+    wanted = [_MODULES[name] for name in executors if name in _MODULES]
+    missing = [name for name in wanted if name not in sys.modules]
+    for name in wanted:
+        importlib.import_module(name).warm_up()
+    if missing:
+        gc.collect()
+        gc.freeze()
 
 
 def _answer(channel: socket.socket, answer: dict[str, object]) -> bool:

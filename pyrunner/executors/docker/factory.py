@@ -16,12 +16,18 @@ from pyrunner.executors.docker.images import Images
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.sandbox_workspace import SandboxWorkspace
 from pyrunner.executors.docker.set_up import JobSetUp
+from pyrunner.executors.docker.workspace_choice import warm_up as warm_up_choice
 from pyrunner.executors.traits import ARCHIVES_DIR
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.trace.rawlog import RawLog
 
 #: Pulls of all jobs of this machine take turns here.
 _MACHINE_LOCKS: Final = Path("/run/pyrunner/pulls")
+
+
+def warm_up() -> None:
+    """Do in the process that supervisors are forked from what all of them would do; cheap when it is done."""
+    warm_up_choice()
 
 
 def make_docker_executor(

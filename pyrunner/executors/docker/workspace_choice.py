@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 
 from pyrunner.config.model import RunnerConfig
@@ -15,9 +16,34 @@ from pyrunner.executors.sandbox.firewall import line_for_containers
 #: Seconds that the engine has to tell what it is: the job waits for it again when it is prepared.
 _PATIENCE = 20
 
-#: Asked once by the process that supervisors are forked from: none of it changes under a running host.
-host_obstacle = functools.cache(sandbox_available)
-host_firewall = functools.cache(line_for_containers)
+#: Seconds that what was found out about the host counts: the process that supervisors are forked from asks,
+#: and they share the answer.
+_COUNTS_FOR = 60.0
+
+
+def host_obstacle() -> str | None:
+    """Return why the sandbox cannot work on this host; None when it can."""
+    return _host_facts(_period())[0]
+
+
+def host_firewall() -> str:
+    """Return where the firewall holds containers back; empty when nowhere."""
+    return _host_facts(_period())[1]
+
+
+def warm_up() -> None:
+    """Find out now what is not known, or not any more; takes 50 ms."""
+    _host_facts(_period())
+
+
+def _period() -> int:
+    return int(time.monotonic() // _COUNTS_FOR)
+
+
+@functools.lru_cache(maxsize=1)
+def _host_facts(period: int) -> tuple[str | None, str]:
+    obstacle = sandbox_available()
+    return obstacle, line_for_containers() if obstacle is None else ""
 
 
 def choose(
