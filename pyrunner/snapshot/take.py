@@ -1,0 +1,115 @@
+"""A commit of all that is in a working copy, made without writing to its repository.
+
+The index is a copy, so that git looks again only at files that have changed; new objects go to a bare
+repository of ours, which borrows all others from the original.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pyrunner.ci.event import NO_COMMIT, Event
+from pyrunner.snapshot.working_copy import WorkingCopy
+from pyrunner.system.files import make_private
+from pyrunner.system.git import Git
+
+_IDENTITY: Final = "pyrunner exec"
+#: What would make git write beside the index, ask a daemon, or talk about line ends and nested repositories.
+_PLAIN: Final = (
+    *("-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "core.safecrlf=false"),
+    *("-c", "advice.addEmbeddedRepo=false"),
+    *("-c", "core.fsync=none", "-c", "core.fsyncObjectFiles=false"),  # nobody needs it after a power cut
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was taken.
+
+    :param sha: the commit; the one that is checked out when nothing has changed.
+    :param tree: its content: equal for equal files.
+    :param changed: there was something uncommitted.
+    :param seconds: how long it took.
+    """
+
+    sha: str
+    tree: str
+    changed: bool
+    seconds: float
+
+
+def open_store(copy: WorkingCopy, path: Path) -> Git:
+    """Make the bare repository that takes what is new, and return git in it.
+
+    :raises GitError: when it cannot be made.
+    """
+    make_private(path)
+    environment = copy.git.environment
+    maker = Git(path, environment)
+    maker.raw(
+        *("init", "--quiet", "--bare", "--template=", f"--object-format={copy.object_format}"),
+        f"--initial-branch={copy.default_branch}",
+    )
+    for name in ("objects/info", "refs/heads"):
+        make_private(path / name)
+    (path / "objects/info/alternates").write_text(f"{copy.common / 'objects'}\n")
+    refs = copy.git.text("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
+    if refs:
+        (path / "packed-refs").write_text(refs + "\n", errors="surrogateescape")
+    shallow = copy.common / "shallow"
+    if shallow.exists():
+        shutil.copyfile(shallow, path / "shallow")
+    return maker
+
+
+def take_snapshot(copy: WorkingCopy, store: Git) -> Snapshot:
+    """Return the working copy as a commit in ``store``.
+
+    :raises GitError: when git cannot read a file, or the disk is full.
+    """
+    began = time.monotonic()
+    tree = tree_of(copy, store.folder)
+    if copy.head and tree == copy.git.find("rev-parse", "--verify", "--quiet", f"{copy.head}^{{tree}}"):
+        return Snapshot(copy.head, tree, False, time.monotonic() - began)
+    head = copy.commit("HEAD") if copy.head else None
+    date = head.timestamp if head else "2000-01-01T00:00:00+00:00"
+    who = {"NAME": _IDENTITY, "EMAIL": "pyrunner@localhost", "DATE": date}
+    extra = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()}
+    title = f"Uncommitted changes on {copy.head[:8]}" if head else "Uncommitted files"
+    parent = ("-p", copy.head) if copy.head else ()
+    sha = store.text("commit-tree", tree, *parent, "-m", title, extra=extra)
+    return Snapshot(sha, tree, True, time.monotonic() - began)
+
+
+def tree_of(copy: WorkingCopy, store: Path) -> str:
+    """Return the id of the tree of all files that git sees in a working copy; new objects go to ``store``.
+
+    :raises GitError: when git cannot read a file, or the disk is full.
+    """
+    index = store / "snapshot.index"
+    theirs = copy.git_dir / "index"
+    if theirs.exists():
+        shutil.copy2(theirs, index)  # with its time: git tells by it which entries to look at closely
+    else:
+        index.unlink(missing_ok=True)
+    extra = {"GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(store / "objects")}
+    copy.git.raw(*_PLAIN, "add", "--all", "--", ".", extra=extra)
+    return copy.git.text(*_PLAIN, "write-tree", extra=extra)
+
+
+def publish(store: Git, event: Event, sha: str) -> None:
+    """Let the refs that jobs of an event fetch mean ``sha``.
+
+    :raises GitError: when a ref cannot be made, e.g. as another has its name for a folder.
+    """
+    if sha == NO_COMMIT:
+        return
+    refs = [f"refs/{'tags' if event.tag else 'heads'}/{event.ref}"]
+    if event.merge_request is not None:
+        refs.append(event.merge_request.ref_path)
+    for ref in refs:
+        store.raw("update-ref", "--no-deref", ref, sha)
