@@ -62,6 +62,9 @@ COMMANDS: Final = {
         quiet=True,
         attribute="demo",
     ),
+    "doctor": LazyCommand(
+        "pyrunner.cli.doctor", "examine this host and the way to GitLab, and say what to mend", quiet=True
+    ),
     "gc": LazyCommand("pyrunner.cli.gc", "make room: remove what was not used for longest", quiet=True),
     "install": LazyCommand("pyrunner.cli.service_install", "install service", attribute="INSTALL"),
     "lint": LazyCommand(

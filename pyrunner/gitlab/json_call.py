@@ -29,6 +29,8 @@ class JsonCall:
     :param success: the status that brings a JSON answer.
     :param expects_json: False when the answer's body does not matter (PUT job, DELETE).
     :param endpoint: the metrics' name of the call, empty for calls that are not measured.
+    :param retry: repeat on the statuses of 6.1; false where somebody waits for the answer.
+    :param total_timeout: seconds for each attempt, None for no limit.
     """
 
     method: str
@@ -39,6 +41,8 @@ class JsonCall:
     expects_json: bool = True
     endpoint: str = ""
     correlation_id: str = ""
+    retry: bool = True
+    total_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,16 @@ def _call(transport: Transport, call: JsonCall, stop: Stop | None) -> JsonResult
     body = json.dumps(call.payload, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
     try:
         reply = transport.call(
-            Call(call.method, call.path, headers, body, correlation_id=call.correlation_id), stop
+            Call(
+                call.method,
+                call.path,
+                headers,
+                body,
+                retry=call.retry,
+                total_timeout=call.total_timeout,
+                correlation_id=call.correlation_id,
+            ),
+            stop,
         )
     except RequestCanceled:
         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -121,16 +121,11 @@ def verify(transport: Transport, system_id: str, info: Mapping[str, Any]) -> Run
 
     :param info: the full one: the server keeps its features for the better part of an hour.
     """
-    credentials = transport.credentials
-    payload: dict[str, Any] = {"info": info, "token": credentials.token}
-    if system_id:
-        payload["system_id"] = system_id
-    headers = {RUNNER_TOKEN: credentials.token}
-    call = _post("runners/verify", payload, 200, headers)
+    call = verify_call(transport, system_id, info)
     result = call_json(transport, call)
     if result.code == NO_ANSWER:
-        result = call_json(transport, JsonCall("POST", call.path, payload, 200, headers, expects_json=False))
-    created = credentials.is_created_runner
+        result = call_json(transport, replace(call, expects_json=False))
+    created = transport.credentials.is_created_runner
     return _report(
         transport,
         result,
@@ -140,6 +135,15 @@ def verify(transport: Transport, system_id: str, info: Mapping[str, Any]) -> Run
         forbidden="is not valid" if created else "is removed",
         forbidden_level=logging.INFO if created else logging.ERROR,
     )
+
+
+def verify_call(transport: Transport, system_id: str, info: Mapping[str, Any]) -> JsonCall:
+    """Return the call that :func:`verify` makes, for those who want the answer itself."""
+    token = transport.credentials.token
+    payload: dict[str, Any] = {"info": info, "token": token}
+    if system_id:
+        payload["system_id"] = system_id
+    return _post("runners/verify", payload, 200, {RUNNER_TOKEN: token})
 
 
 def unregister(transport: Transport) -> RunnerResult:

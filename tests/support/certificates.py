@@ -27,8 +27,7 @@ class Certificates:
 
     def server_context(self, client_needed: bool = False) -> ssl.SSLContext:
         """Return the server's half of TLS on 127.0.0.1."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.server, self.server_key)
+        context = _server_context(self.server, self.server_key)
         if client_needed:
             context.load_verify_locations(self.ca)
             context.verify_mode = ssl.CERT_REQUIRED
@@ -51,13 +50,24 @@ def make_certificates(folder: Path) -> Certificates:
     return Certificates(ca, server, server_key, client, client_key)
 
 
-def _signed(folder: Path, name: str, extension: str) -> tuple[Path, Path]:
+def expired_context(folder: Path) -> ssl.SSLContext:
+    """Return the server's half of TLS with a certificate of the authority in ``folder`` that has expired."""
+    return _server_context(*_signed(folder, "expired", "subjectAltName=IP:127.0.0.1", days=-1))
+
+
+def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def _signed(folder: Path, name: str, extension: str, days: int = 2) -> tuple[Path, Path]:
     key, request, certificate = (folder / f"{name}.{suffix}" for suffix in ("key", "csr", "pem"))
     _new_key_and("-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}")
     extensions = folder / f"{name}.ext"
     extensions.write_text(extension + "\n")
     _openssl(
-        *("x509", "-req", "-in", str(request), "-out", str(certificate), "-days", "2"),
+        *("x509", "-req", "-in", str(request), "-out", str(certificate), "-days", str(days)),
         *("-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial"),
         *("-extfile", str(extensions)),
     )

@@ -49,7 +49,10 @@ class ConnectProxy:
         """Answer one CONNECT and move bytes both ways until a side ends."""
         head = b""
         while b"\r\n\r\n" not in head:
-            head += client.recv(4096)
+            data = client.recv(4096)
+            if not data:  # somebody who only looked whether the port is open
+                return
+            head += data
         self.requests.append(head.decode())
         with socket.create_connection(("127.0.0.1", self._target)) as upstream:
             self._sockets += [client, upstream]
