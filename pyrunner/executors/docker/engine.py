@@ -6,7 +6,7 @@ import os
 import posixpath
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -93,6 +93,11 @@ class Engine:
         if system not in _SYSTEMS:
             raise EngineError(f"unsupported os type: {system}")
         return value
+
+    @property
+    def pinned(self) -> Endpoint:
+        """The endpoint with the version that was negotiated: who connects anew need not ask again."""
+        return replace(self.endpoint, version=self.api.api_version)
 
     @property
     def has_answered(self) -> bool:

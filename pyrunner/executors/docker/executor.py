@@ -12,7 +12,7 @@ from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, Stage
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.container_stage import ContainerStage
 from pyrunner.executors.docker.container_tree import ContainerTree
-from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.set_up import JobSetUp
 from pyrunner.executors.docker.stage_container import StageContainer
@@ -26,8 +26,8 @@ from pyrunner.trace.rawlog import RawLog
 
 #: Seconds between SIGTERM and SIGKILL: what gitlab-runner gives the processes inside, then the container.
 GRACE: Final = 20.0
-#: Stage that gives the build container time to start before it is needed.
-_EARLY: Final = "get_sources"
+#: Stage with which the build container begins to start: it has time until it is needed.
+_EARLY: Final = "prepare_script"
 
 
 @dataclass
@@ -52,10 +52,9 @@ class DockerExecutor:
         """Start a stage where it belongs; see the contract."""
         if not request.workspace:
             return self._start_in_container(request, announce)
-        running = self.workspace.start(request, announce)
         if request.name == _EARLY:
             self._start_early()
-        return running
+        return self.workspace.start(request, announce)
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
         """Take up a stage by its identity; see the contract."""
@@ -118,7 +117,7 @@ class DockerExecutor:
         stage.process.start(
             ContainerWork(
                 files=files,
-                endpoint=self._pinned,
+                endpoint=self.engine.pinned,
                 container=identity,
                 give_up_at=request.give_up_at,
                 go=container.box.go if container.box is not None else None,
@@ -143,11 +142,11 @@ class DockerExecutor:
         return ContainerStage(process, tree, self.report, self.set_up.memory_limit, container.discard)
 
     def _start_early(self) -> None:
-        """Let the build container start while sources are fetched; its failure is told when it is needed."""
+        """Let the build container start meanwhile; its failure is told when it is needed."""
         if self._attached:
             return
         try:
-            self._container().start()
+            self._container().begin()
         except PyrunnerError:
             # Tried again by its own stage, whose section the error belongs into.
             self._build = None
@@ -170,9 +169,3 @@ class DockerExecutor:
     def _attached(self) -> bool:
         """The container's own streams matter: it is elsewhere, or its entrypoint uses them."""
         return not self.engine.endpoint.local or self.set_up.has_entrypoint
-
-    @property
-    def _pinned(self) -> Endpoint:
-        """The endpoint with the version that was negotiated: wrappers need not ask again."""
-        point = self.engine.endpoint
-        return Endpoint(point.host, point.certificates, point.verify, self.engine.api.api_version)

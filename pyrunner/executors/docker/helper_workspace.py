@@ -13,7 +13,7 @@ from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.command_line import exec_command
 from pyrunner.executors.docker.container_tree import ContainerTree
-from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.exec_work import ExecWork
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.stage_container import StageContainer
@@ -66,11 +66,10 @@ class HelperWorkspace:
             helper.box.load(files)
         announce({"restart": restart, "container": identity})
         stage = self._stage(request, files, identity)
-        point = self.engine.endpoint
         stage.process.start(
             ExecWork(
                 files=files,
-                endpoint=Endpoint(point.host, point.certificates, point.verify, self.engine.api.api_version),
+                endpoint=self.engine.pinned,
                 container=identity,
                 command=exec_command(helper.box is not None, self._umask),
                 by_stdin=helper.box is None,

@@ -16,6 +16,7 @@ from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.labels import JOB_LABEL
+from pyrunner.executors.docker.starter import Starter
 from pyrunner.protocol.states import FailureReason
 
 #: Body of the request that creates a container.
@@ -45,6 +46,7 @@ class StageContainer:
         self.box = box
         #: Id of a container that was started by this supervisor and has not been told to go.
         self._waiting = ""
+        self._starter: Starter | None = None
 
     def create(self) -> str:
         """Return the id of a container that does not run, made now if need be.
@@ -61,10 +63,22 @@ class StageContainer:
         body, platform = self._body()
         return str(self._call(lambda: _create(self._engine, body, self.name, platform))["Id"])
 
+    def begin(self) -> None:
+        """Have it started beside what the caller does next."""
+        if self.box is None or self._starter is not None or self._waiting:
+            return
+        identity = self.create()
+        self.box.renew_go()
+        answer = self.box.folder.parent / f"{self.box.folder.name}.started"
+        self._starter = Starter.begin(self._engine.pinned, identity, answer)
+
     def start(self) -> str:
         """Return the id of a container that runs and waits at its box."""
         if self.box is None:
             raise RuntimeError("a container without a box waits for nothing")
+        starter, self._starter = self._starter, None
+        if starter is not None and starter.finish(self._report):
+            self._waiting = starter.container
         if self._waiting and self._runs(self._waiting):
             return self._waiting
         identity = self.create()
