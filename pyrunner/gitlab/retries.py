@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pyrunner.gitlab.answer import clean_url, integer
 
@@ -90,17 +90,29 @@ def with_retries(
     :param give_back: takes an answer that will not be handed up, and the wait before the next one.
     :return: the last answer, the number of attempts, and whether any status was retriable.
     """
+    answer = attempt()
+    if not is_retriable(status_of(answer)):
+        return answer, 1, False
+    # Takes 30 ms, which a helper command has only when it is about to wait anyway.
+    from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 
-    attempts = 0
-    while True:
-        answer = attempt()
-        attempts += 1
-        retriable = is_retriable(status_of(answer))
-        if not retriable or attempts == MAX_ATTEMPTS:
-            return answer, attempts, attempts > 1 or retriable
-        wait = waits.before_next(headers_of(answer))
-        give_back(answer, wait)
-        sleep(wait)
+    first = [answer]
+
+    def result(state: RetryCallState) -> Any:
+        assert state.outcome is not None
+        return state.outcome.result()
+
+    retrying = Retrying(
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        retry=retry_if_result(lambda one: is_retriable(status_of(one))),
+        wait=lambda state: waits.before_next(headers_of(result(state))),
+        sleep=sleep,
+        before_sleep=lambda state: give_back(result(state), state.upcoming_sleep),
+        retry_error_callback=result,
+    )
+    # The answer at hand is that of the first attempt.
+    answer = retrying(lambda: first.pop() if first else attempt())
+    return answer, int(retrying.statistics["attempt_number"]), True
 
 
 def log_wait(method: str, url: str, seconds: float) -> None:
