@@ -150,6 +150,17 @@ class EngineError(PyrunnerError):
         return self.status == 404
 
 
+class ContainerGone(EngineError):
+    """A container is not there any more when a stage is about to begin in it.
+
+    :param container: its id.
+    """
+
+    def __init__(self, message: str, container: str) -> None:
+        super().__init__(message, 404)
+        self.container = container
+
+
 class BuildError(PyrunnerError):
     """A stage failed in a way the coordinator has a word for (job-execution.md 1.6).
 

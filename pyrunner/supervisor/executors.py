@@ -112,6 +112,7 @@ def _docker(context: BuildContext, control: ControlDir, raw_log: RawLog, report:
         git_strategy=context.settings.git_strategy,
         debug_services=context.settings.debug_services,
         auth_config=context.settings.docker_auth_config,
+        section_attempts=context.settings.executor_job_section_attempts,
     )
     sandbox = context.traits.sandbox
     home = _home(context.record)

@@ -8,6 +8,7 @@ from typing import Final
 
 from pyrunner.executors.base import ExitKind, Report, StageEnd, StageLimits, Watch
 from pyrunner.executors.docker.container_tree import ContainerTree
+from pyrunner.executors.docker.section_attempts import SectionAttempts
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.wrapper import read_exit
 from pyrunner.system.usage import ResourceUsage
@@ -26,6 +27,8 @@ class ContainerStage:
     memory_limit: int
     #: Removes the container: what was stopped is not used again (docker-executor.md 1.3).
     discard: Callable[[], None]
+    #: Starts it again where its container is gone before it could begin; None: nobody may.
+    attempts: SectionAttempts | None = None
 
     def wait(self, watch: Watch, limits: StageLimits) -> StageEnd:
         """Return when the stage has ended and all its output is in the raw log."""
@@ -33,6 +36,10 @@ class ContainerStage:
         # open, and a script that lost some of it has not passed.
         end = self.process.wait(watch, limits)
         record = read_exit(self.process.files.exit)
+        if record is not None and record.get("missing") and end.stop is None and self.attempts is not None:
+            if self.attempts.goes_on_without(self.tree.container):
+                return self.attempts.start().wait(watch, limits)
+            return end
         if record is not None and record.get("out_of_memory") and not end.status.ok:
             self.report.warning(out_of_memory_text(end.usage, self.memory_limit))
         if end.stop is not None or end.status.kind is not ExitKind.EXITED:

@@ -14,12 +14,14 @@ from pyrunner.executors.docker.container_stage import ContainerStage
 from pyrunner.executors.docker.container_tree import ContainerTree
 from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.job import DockerJob
+from pyrunner.executors.docker.section_attempts import SectionAttempts
 from pyrunner.executors.docker.set_up import JobSetUp
 from pyrunner.executors.docker.stage_container import StageContainer
 from pyrunner.executors.docker.stage_work import ContainerWork
 from pyrunner.executors.docker.workspace import Workspace
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
+from pyrunner.executors.wrapper import read_exit
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
@@ -50,17 +52,23 @@ class DockerExecutor:
 
     def start(self, request: StageRequest, announce: Callable[[dict[str, Any]], None]) -> Running:
         """Start a stage where it belongs; see the contract."""
-        if not request.workspace:
-            return self._start_in_container(request, announce)
-        if request.name == _EARLY:
-            self._start_early()
-        return self.workspace.start(request, announce)
+        if request.workspace:
+            if request.name == _EARLY:
+                self._start_early()
+            return self.workspace.start(request, announce)
+
+        def begin(attempts: SectionAttempts) -> Running:
+            return self._start_in_container(request, announce, attempts)
+
+        return SectionAttempts(self.report, request.name, self.job.section_attempts, begin).start()
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
         """Take up a stage by its identity; see the contract."""
         if request.workspace:
             return self.workspace.attach(request, identity)
         files = StageFiles.of(self.control, request.number, request.name, int(identity["restart"]))
+        if (read_exit(files.exit) or {}).get("missing"):
+            return None  # its container was gone before its script could begin
         stage = self._stage(request, files, identity)
         return stage if stage.process.attach() else None
 
@@ -90,9 +98,12 @@ class DockerExecutor:
         self.engine.close()
 
     def _start_in_container(
-        self, request: StageRequest, announce: Callable[[dict[str, Any]], None]
+        self,
+        request: StageRequest,
+        announce: Callable[[dict[str, Any]], None],
+        attempts: SectionAttempts,
     ) -> Running:
-        self.set_up.announce_image(request.number)
+        self.set_up.announce_image(request.number, attempts.failed)
         container = self._container()
         attached = self._attached
         files, restart = StageFiles.unclaimed(self.control, request.number, request.name)
@@ -113,7 +124,7 @@ class DockerExecutor:
             before = group.usage()
         known = {"restart": restart, "container": identity, "before": before.to_dict()}
         announce(known)
-        stage = self._stage(request, files, known)
+        stage = self._stage(request, files, known, attempts)
         stage.process.start(
             ContainerWork(
                 files=files,
@@ -128,7 +139,13 @@ class DockerExecutor:
         container.told()
         return stage
 
-    def _stage(self, request: StageRequest, files: StageFiles, identity: dict[str, Any]) -> ContainerStage:
+    def _stage(
+        self,
+        request: StageRequest,
+        files: StageFiles,
+        identity: dict[str, Any],
+        attempts: SectionAttempts | None = None,
+    ) -> ContainerStage:
         tree = ContainerTree(
             engine=self.engine,
             container=str(identity["container"]),
@@ -139,7 +156,9 @@ class DockerExecutor:
         )
         process = DurableProcess(files, request.number, self.raw_log, tree, GRACE, self.set_up.side_output)
         container = self._container()
-        return ContainerStage(process, tree, self.report, self.set_up.memory_limit, container.discard)
+        return ContainerStage(
+            process, tree, self.report, self.set_up.memory_limit, container.discard, attempts
+        )
 
     def _start_early(self) -> None:
         """Let the build container start meanwhile; its failure is told when it is needed."""

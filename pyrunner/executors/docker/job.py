@@ -47,6 +47,8 @@ class DockerJob:
     debug_services: bool
     #: ``DOCKER_AUTH_CONFIG``; empty when there is none.
     auth_config: str
+    #: ``EXECUTOR_JOB_SECTION_ATTEMPTS``.
+    section_attempts: int = 1
 
     @property
     def config(self) -> DockerConfig:

@@ -126,12 +126,13 @@ class JobSetUp:
             raise RuntimeError("nothing is prepared")
         return self._image
 
-    def announce_image(self, number: int) -> None:
+    def announce_image(self, number: int, again: int = 0) -> None:
         """Say which image a stage runs in, and what config.toml does not let it be.
 
+        :param again: counts the further containers that the stage needs.
         :raises PyrunnerError: when no build container can be made for this job.
         """
-        self._use_image(f"stage.{number}")
+        self._use_image(f"stage.{number}" + (f".{again}" if again else ""))
         self._build_arguments(self._report.warning)
 
     def build_body(self) -> tuple[dict[str, Any], str]:

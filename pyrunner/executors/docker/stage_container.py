@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from pyrunner.errors import BuildError, EngineError, PyrunnerError
+from pyrunner.errors import BuildError, ContainerGone, EngineError, PyrunnerError
 from pyrunner.executors.base import Report, StageStopped
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
@@ -83,7 +83,7 @@ class StageContainer:
             return self._waiting
         identity = self.create()
         self.box.renew_go()
-        self._call(lambda: self._engine.call(lambda api: api.start(identity)))
+        self._start(identity)
         self._waiting = identity
         return identity
 
@@ -98,8 +98,16 @@ class StageContainer:
         if there is not None and there["State"]["Running"]:
             return str(there["Id"])
         identity = self.create()
-        self._call(lambda: self._engine.call(lambda api: api.start(identity)))
+        self._start(identity)
         return identity
+
+    def _start(self, identity: str) -> None:
+        try:
+            self._call(lambda: self._engine.call(lambda api: api.start(identity)))
+        except EngineError as error:
+            if is_gone(error):
+                raise ContainerGone(str(error), identity) from error
+            raise
 
     def told(self) -> None:
         """Take note that it has been told to go."""
@@ -146,6 +154,11 @@ class StageContainer:
 
     def _call(self, work: Callable[[], Any]) -> Any:
         return in_background(work, self._report)
+
+
+def is_gone(error: EngineError) -> bool:
+    """Tell whether an error says that there is no such container, and not that something else is missing."""
+    return error.not_found and "no such container" in str(error).lower()
 
 
 #: Answer to a removal that another one is at work on.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pyrunner.errors import EngineError
 from pyrunner.executors.docker.attachment import Attachment
 from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.stage_container import is_gone
 from pyrunner.executors.docker.waiting import ContainerEnd, ContainerWait
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.system.process import boot_id
 from pyrunner.system.usage import ResourceUsage
+
+_INT: Final = struct.Struct("i")
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,17 @@ class ContainerWork:
             try:
                 attachment = self._attach_and_start(out, err)
             except EngineError as error:
-                return {"error": str(error), "missing": error.not_found}
+                return {"error": str(error), "missing": is_gone(error)}
             attachment.await_barrier(self.give_up_at)
         if go >= 0:
             os.write(go, b"\n")
         end = ContainerWait(self.endpoint, self.container, self.give_up_at).end()
+        if end.vanished and go >= 0 and _unread(go):
+            # It was gone before it could begin: nobody has taken the word.
+            return {
+                "error": f"Error response from daemon: No such container: {self.container}",
+                "missing": True,
+            }
         if end.given_up:
             self._kill()
         if attachment is not None:
@@ -70,6 +82,10 @@ class ContainerWork:
             # Gone by itself, or the engine is: what is left is found by its label.
             with self.files.control.supervisor_log.open("a") as log:
                 log.write(f"{self.container} cannot be killed: {error}\n")
+
+
+def _unread(fifo: int) -> bool:
+    return bool(_INT.unpack(fcntl.ioctl(fifo, termios.FIONREAD, _INT.pack(0)))[0])
 
 
 def _record(end: ContainerEnd, seconds: float) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _TURN: Final = 60.0
 _STOPPED_CODES: Final = frozenset({137, 143})
 #: The same, and what engines put down for a container of whose end they know nothing.
 _UNKNOWN_CODES: Final = _STOPPED_CODES | {255}
+_REMOVED: Final = "the container was removed while the job ran"
 #: ``FinishedAt`` of a container of whose end the engine knows nothing begins like this.
 _NEVER: Final = "0001-"
 #: Seconds that an engine which is stopping may still answer.
@@ -63,7 +64,7 @@ class ContainerWait:
                     return self._outcome()
             except EngineError as error:
                 if error.not_found:
-                    return ContainerEnd(vanished="the container was removed while the job ran")
+                    return ContainerEnd(vanished=_REMOVED)
                 if error.status:
                     return ContainerEnd(vanished=f"waiting for the container failed: {error}")
                 end = self._after_restart()
@@ -96,20 +97,24 @@ class ContainerWait:
         state = self._state()
         code = int(state["ExitCode"])
         oom = bool(state.get("OOMKilled"))
-        if code in _STOPPED_CODES and not oom and self._engine_stops():
-            return ContainerEnd(vanished="the container engine was stopped while the job ran")
+        if code in _STOPPED_CODES and not oom and (why := self._why_killed()):
+            return ContainerEnd(vanished=why)
         return ContainerEnd(code, oom)
 
-    def _engine_stops(self) -> bool:
-        """Tell whether the engine goes down now: then it has ended the container, not the job."""
+    def _why_killed(self) -> str:
+        """Return what else than a signal has ended the container; empty: nothing else.
+
+        Whoever removes a container, and an engine that goes down, kills it first.
+        """
         ends = time.monotonic() + _STOPPING
         while time.monotonic() < ends:
             try:
-                self._engine.call(lambda api: api.ping())
-            except EngineError:
-                return True
+                if self._state().get("Status") == "removing":
+                    return _REMOVED
+            except EngineError as error:
+                return _REMOVED if error.not_found else "the container engine was stopped while the job ran"
             time.sleep(0.2)
-        return False
+        return ""
 
     def _after_restart(self) -> ContainerEnd | None:
         """Return how the container has come through a restart of the engine; None when it still runs."""
