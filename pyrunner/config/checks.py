@@ -9,6 +9,7 @@ from typing import Final
 from pyrunner.config.convert import Path
 from pyrunner.config.dependency_tools import NAMES, unknown_names
 from pyrunner.config.model import Config, RunnerConfig
+from pyrunner.config.tables import MetricsAccess
 from pyrunner.errors import ConfigError
 
 MAX_LABELS: Final = 32
@@ -36,6 +37,7 @@ def findings(config: Config) -> Iterator[Finding]:
     Labels of ``config.runners`` are their own and not merged yet.
     """
     yield from _labels(config.labels, ("labels",))
+    yield from _metrics(config.pyrunner.metrics)
     for index, runner in enumerate(config.runners):
         at: Path = ("runners", index)
         yield from _labels(runner.labels, (*at, "labels"))
@@ -55,6 +57,13 @@ def _labels(labels: dict[str, str], at: Path) -> Iterator[Finding]:
             yield (*at, key), f'invalid label key "{key}": it must match [a-zA-Z0-9_][a-zA-Z0-9._-]{{2,64}}'
         if not _LABEL_VALUE.match(value):
             yield (*at, key), f'invalid label value "{value}": it must match [a-zA-Z0-9._-]{{1,256}}'
+
+
+def _metrics(access: MetricsAccess) -> Iterator[Finding]:
+    files = {key: getattr(access, key) for key in ("certificate_file", "certificate_key_file")}
+    for key, other in zip(files, reversed(files), strict=True):
+        if not files[key] and files[other]:
+            yield ("pyrunner", "metrics", other), f"needs {key} as well"
 
 
 def _tristan(runner: RunnerConfig, at: Path) -> Iterator[Finding]:

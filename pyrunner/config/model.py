@@ -23,6 +23,7 @@ from pyrunner.config.tables import (
     CustomBuildDir,
     CustomExecutor,
     Monitoring,
+    Pyrunner,
     SessionServer,
     SSHConfig,
     Tristan,
@@ -230,6 +231,7 @@ class Config:
     user: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     session_server: SessionServer = field(default_factory=SessionServer)
+    pyrunner: Pyrunner = field(default_factory=Pyrunner)
     machine: dict[str, Any] | None = field(default=None, metadata={"table": accepted.GLOBAL_MACHINE})
     experimental: dict[str, Any] | None = field(
         default=None, metadata={"table": accepted.GLOBAL_EXPERIMENTAL}

@@ -31,6 +31,24 @@ class SessionServer:
 
 
 @dataclass(frozen=True)
+class MetricsAccess:
+    """``[pyrunner.metrics]``: who may read the metrics, and how; ``listen_address`` says where."""
+
+    #: File with the token that readers must send (``Authorization: Bearer``); empty: everybody may read.
+    token_file: str = ""
+    #: PEM files of the server's certificate with its chain, and of its key; empty: plain HTTP.
+    certificate_file: str = ""
+    certificate_key_file: str = ""
+
+
+@dataclass(frozen=True)
+class Pyrunner:
+    """``[pyrunner]``: what the manager has beyond gitlab-runner, which ignores this table."""
+
+    metrics: MetricsAccess = field(default_factory=MetricsAccess)
+
+
+@dataclass(frozen=True)
 class CustomBuildDir:
     """``[runners.custom_build_dir]``: may a job choose ``GIT_CLONE_PATH``."""
 
