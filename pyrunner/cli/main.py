@@ -76,6 +76,9 @@ COMMANDS: Final = {
         quiet=True,
     ),
     "list": LazyCommand("pyrunner.cli.listing", "List all configured runners"),
+    "migrate": LazyCommand(
+        "pyrunner.cli.migrate", "switch this host from gitlab-runner to pyrunner, or back", quiet=True
+    ),
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),
     "reset-token": LazyCommand("pyrunner.cli.reset_token", "reset a runner's token"),
