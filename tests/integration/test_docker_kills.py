@@ -58,7 +58,9 @@ def test_killed_at_a_call(tmp_path: Path, docker_lab: DockerLab, kind: str) -> N
     failures = []
     for number, before in every if _ALL else some:
         outcome = scenario.run(tmp_path / f"{number}{before}", number, before=before)
-        if not outcome.died or not _same(reference, outcome):
+        # One call more or less is a matter of luck: the last may not come.
+        missed = not outcome.died and number < reference.calls - 1
+        if missed or not _same(reference, outcome):
             missing = sorted(set(reference.trace) ^ set(outcome.trace))[:5]
             failures.append((number, before, outcome.result, outcome.runs, outcome.containers, missing))
     assert not failures, "\n".join(map(str, failures))
