@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pyrunner.config.docker import DockerConfig
+from pyrunner.errors import EngineError
 from pyrunner.executors.base import Report
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.engine import Endpoint, Engine
@@ -23,11 +27,35 @@ from pyrunner.trace.rawlog import RawLog
 
 #: Pulls of all jobs of this machine take turns here.
 _MACHINE_LOCKS: Final = Path("/run/pyrunner/pulls")
+#: A container that no engine has.
+_NOBODY: Final = "pyrunner-nobody"
+#: Seconds that an engine may take to say so.
+_PATIENCE: Final = 5
 
 
 def warm_up() -> None:
-    """Do in the process that supervisors are forked from what all of them would do; cheap when it is done."""
+    """Do in the process that supervisors are forked from what all of them would do; cheap when it is done.
+
+    Calls of each kind fill the caches of the libraries below; supervisors share that memory (design 5).
+    """
     warm_up_choice()
+    _call_once()
+
+
+@functools.cache
+def _call_once() -> None:
+    engine = Engine(Endpoint.of(DockerConfig(), os.environ), _PATIENCE)
+    # It need not be the engine of any job, and it need not answer: the way there is the same.
+    for request in (
+        lambda api: api.info(),
+        lambda api: api.inspect_container(_NOBODY),
+        lambda api: api.create_container_from_config({}, _NOBODY),
+        lambda api: api.wait(_NOBODY, timeout=1),
+        lambda api: api.start(_NOBODY),
+    ):
+        with contextlib.suppress(EngineError):
+            engine.call(request)
+    engine.close()
 
 
 def make_docker_executor(
