@@ -13,6 +13,7 @@
     ├── ArchiveError              a cache or artifact archive that cannot be made or is not trusted
     ├── ServiceError              the service system cannot do what a service command asks for
     ├── RemoteCacheError          a remote cache cannot be used: settings, credentials, a library
+    ├── ListenAddressError        nothing can listen there: a malformed, foreign or taken address
     ├── CoordinatorError          a call to the coordinator failed: carries status and correlation id
     │   ├── ClientBuildError      no client can be built for this URL (result code -100)
     │   └── RequestCanceled       the call was given up because this process is stopping
@@ -109,6 +110,10 @@ class SandboxNetworkError(PyrunnerError):
 
 class ServiceError(PyrunnerError):
     """The machine's service system has none of this, or refuses; the text holds its words."""
+
+
+class ListenAddressError(PyrunnerError):
+    """An address is malformed, or nothing can listen there."""
 
 
 class CoordinatorError(PyrunnerError):
