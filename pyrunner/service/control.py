@@ -174,7 +174,8 @@ class Service:
 
 
 def _user_units(environ: Mapping[str, str]) -> Path:
-    home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
-    if not home.startswith("/"):
+    chosen, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME", "")
+    folder = chosen or (f"{home}/.config" if home else "")
+    if not folder.startswith("/"):
         raise ServiceError("a user's service needs a home folder; set HOME")
-    return Path(home) / "systemd" / "user"
+    return Path(folder) / "systemd" / "user"

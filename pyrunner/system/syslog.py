@@ -28,10 +28,10 @@ def log_to_syslog(service: str, socket: Path = SOCKET) -> None:
 
     :raises ServiceError: when nobody listens there.
     """
-    try:
-        handler = _SyslogHandler(str(socket), facility=logging.handlers.SysLogHandler.LOG_DAEMON)
-    except OSError as error:
-        raise ServiceError(f"no syslog at {socket}: {error.strerror}; leave --syslog out") from None
+    # The library takes a missing socket for one that will come.
+    if not socket.is_socket():
+        raise ServiceError(f"no syslog at {socket}; leave --syslog out")
+    handler = _SyslogHandler(str(socket), facility=logging.handlers.SysLogHandler.LOG_DAEMON)
     handler.ident = f"{service}: "
     handler.setFormatter(TextFormatter(terminal=False, started_at=0.0))
     logging.getLogger().addHandler(handler)
