@@ -88,7 +88,7 @@ def _bubblewrap(host: Host) -> str | None:
 
 def _network(host: Host) -> str | None:
     if not installed(host.which):
-        return "neither pasta (package passt) nor slirp4netns is installed"
+        return "neither slirp4netns nor pasta (package passt) is installed"
     if not (host.root / "dev/net/tun").exists():
         return "there is no /dev/net/tun (modprobe tun)"
     most = _text(host.root / _MOST_USER_NAMESPACES)

@@ -151,7 +151,7 @@ class _Keeper:
             failures.append(f"{tool.name}: {server.end()}")
             os.close(namespace)
             inside.close()
-        raise SandboxNetworkError("; ".join(failures) or "neither pasta nor slirp4netns is installed")
+        raise SandboxNetworkError("; ".join(failures) or "neither slirp4netns nor pasta is installed")
 
     def _offer_tun(self) -> None:
         """Make sure that an ordinary user may open the tunnel device, as on most systems; here only."""

@@ -1,4 +1,4 @@
-"""Programs that carry a network namespace's packets as an ordinary user: pasta, slirp4netns.
+"""Programs that carry a network namespace's packets as an ordinary user: slirp4netns, pasta.
 
 Both run in a user namespace of their own as a user id that nobody else has (:mod:`.server`), so that a flaw
 in one of them gives away a process that may do nothing but open connections.
@@ -58,8 +58,9 @@ def _slirp4netns(namespace: str) -> list[str]:
     ]
 
 
-#: Best first: pasta copies less.
-TOOLS: Final = (Tool("pasta", _pasta), Tool("slirp4netns", _slirp4netns))
+#: Best first. pasta as Debian 12 has it (2023-03) lets a refused connection wait for its timeout, and
+#: carried less (docs/adr/0008).
+TOOLS: Final = (Tool("slirp4netns", _slirp4netns), Tool("pasta", _pasta))
 
 
 def installed(which: Callable[[str], str | None] = shutil.which) -> tuple[Tool, ...]:

@@ -46,7 +46,7 @@ def test_available(tmp_path: Path) -> None:
         ({"installed": ("pasta",)}, "bubblewrap is not installed"),
         ({"version": "bubblewrap 0.4.1"}, "bubblewrap is 0.4.1, older than 0.7.0"),
         ({"version": "?"}, "older than"),
-        ({"installed": ("bwrap",)}, "neither pasta"),
+        ({"installed": ("bwrap",)}, "neither slirp4netns"),
         ({"trial": (1, "bwrap: No permissions to create new namespace\n")}, "No permissions to create"),
     ],
 )
