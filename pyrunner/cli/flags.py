@@ -61,6 +61,7 @@ class Flag:
     :param path: where the value lives below a ``[[runners]]`` entry, as attribute names of
         :class:`pyrunner.config.model.RunnerConfig`; empty for a flag of the command itself.
     :param ignored: accepted for the sake of existing scripts, with a warning.
+    :param choices: what a shell completes the value to; the command itself refuses others.
     """
 
     names: tuple[str, ...]
@@ -71,6 +72,7 @@ class Flag:
     path: tuple[str, ...] = ()
     empty_env_is_off: bool = False
     ignored: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

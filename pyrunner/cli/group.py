@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from pyrunner.cli.arguments import read_arguments
+from pyrunner.cli.examples import help_text
 from pyrunner.cli.failure import CommandFailed
 from pyrunner.cli.flags import Flag, IgnoredFamily, Kind
 from pyrunner.cli.session import Session
 from pyrunner.cli.values import Values, read_values
 from pyrunner.errors import UsageError
 
+#: A usage that is a choice between words.
+_WORDS: Final = re.compile(r"[a-z]+(\|[a-z]+)+")
 _VALUES: Final = f"{__name__}.values"
 _REST: Final = f"{__name__}.rest"
 
@@ -78,6 +83,7 @@ class RunnerCommand(click.Command):
         self._run = run
         self.flags = tuple(flags)
         self._families = tuple(families)
+        self._usage = usage
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``args`` the Go way.
@@ -102,6 +108,14 @@ class RunnerCommand(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         """Do the work and return the exit code."""
         return self._run(ctx.params["invocation"])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete flags, and file names where the command takes files."""
+        items = super().shell_complete(ctx, incomplete)
+        if "FILE" in self._usage and not incomplete.startswith("-"):
+            items.append(CompletionItem(incomplete, type="file"))
+        words = self._usage.split("|") if _WORDS.fullmatch(self._usage) else []
+        return items + [CompletionItem(one) for one in words if one.startswith(incomplete)]
 
 
 class LazyGroup(click.Group):
@@ -143,7 +157,15 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(entry.module), entry.attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.module}.{entry.attribute} is no command")
+        if command.epilog is None:
+            command.epilog = f"\b\n{help_text(cmd_name)}"
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands without importing any, and the global flags."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self._lazy[name].help) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""
@@ -189,8 +211,9 @@ class LazyGroup(click.Group):
 
         :raises CommandFailed: when there is no such command.
         """
-        if not ctx.resilient_parsing:
-            self._start(ctx.ensure_object(Session), ctx.meta[_VALUES], self._lazy.get(args[0]))
+        if ctx.resilient_parsing:  # an unknown name has no completions
+            return args[0], self.get_command(ctx, args[0]), args[1:]
+        self._start(ctx.ensure_object(Session), ctx.meta[_VALUES], self._lazy.get(args[0]))
         command = self.get_command(ctx, args[0])
         if command is None:
             raise CommandFailed(f"Command {args[0]} not found.")
@@ -205,10 +228,23 @@ def _option(flag: Flag) -> click.Option:
         [flag.key, *flag.spelled],
         help=text,
         is_flag=switch,
+        type=_completed_type(flag),
         metavar=None if switch else _METAVARS.get(flag.kind, "VALUE"),
         hidden=flag.ignored,
     )
 
+
+def _completed_type(flag: Flag) -> click.ParamType[Any] | None:
+    """Return what a shell completes the value of ``flag`` to; nothing is checked by it."""
+    if flag.choices:
+        return click.Choice(flag.choices)
+    if flag.kind is Kind.STRING and flag.name.endswith(_FILE_ENDINGS):
+        return click.Path()
+    return None
+
+
+#: Endings of names of flags that take a path.
+_FILE_ENDINGS: Final = ("config", "-file", "-dir", "directory", "-folder", "-path")
 
 _METAVARS: Final = {
     Kind.INTEGER: "NUMBER",

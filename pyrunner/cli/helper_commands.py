@@ -27,6 +27,7 @@ class HelperCommand(click.Command):
         try:
             return run_command(self.name, ctx.params["arguments"], ctx.ensure_object(Session).environ)
         except SystemExit:  # the help page has been shown
+            click.echo((self.epilog or "").removeprefix("\b\n"))
             return 0
 
 

@@ -30,6 +30,7 @@ _JSON: Final = Flag(("json",), Kind.BOOLEAN, help="The same as --format json")
 _FORMAT: Final = Flag(
     ("format",),
     default="text",
+    choices=("text", "json", "gcc", "github"),
     help="How findings about a pipeline are printed: text, json, gcc (editors, pre-commit) or github",
 )
 _SCHEMA: Final = Flag(

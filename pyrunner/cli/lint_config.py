@@ -23,7 +23,10 @@ from pyrunner.errors import UsageError
 
 _JSON: Final = Flag(("json",), Kind.BOOLEAN, help="The same as --format json")
 _FORMAT: Final = Flag(
-    ("format",), default="text", help="How findings are printed: text, json, gcc (editors) or github"
+    ("format",),
+    default="text",
+    choices=tuple(FORMATS),
+    help="How findings are printed: text, json, gcc (editors) or github",
 )
 
 

@@ -53,6 +53,9 @@ COMMANDS: Final = {
         hidden=True,
         attribute="CACHE_EXTRACTOR",
     ),
+    "completion": LazyCommand(
+        "pyrunner.cli.completion", "print the completion script of a shell", quiet=True
+    ),
     "coordinator": LazyCommand(
         "pyrunner.cli.coordinator", "serve the embedded coordinator", hidden=True, quiet=True
     ),
@@ -79,6 +82,7 @@ COMMANDS: Final = {
     "migrate": LazyCommand(
         "pyrunner.cli.migrate", "switch this host from gitlab-runner to pyrunner, or back", quiet=True
     ),
+    "manual": LazyCommand("pyrunner.cli.manual", "print the manual page", hidden=True, quiet=True),
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),
     "reset-token": LazyCommand("pyrunner.cli.reset_token", "reset a runner's token"),

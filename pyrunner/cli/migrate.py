@@ -40,6 +40,7 @@ _NO_SERVICE: Final = Flag(("no-service",), Kind.BOOLEAN, help="Change config.tom
 _SOURCE_PATH: Final = Flag(
     ("source-path",),
     default="slot",
+    choices=("slot", "branch"),
     help="slot: shell jobs have one path for all branches, as with gitlab-runner; branch: one for each",
 )
 _FORCE: Final = Flag(("force",), Kind.BOOLEAN, help="Go on although some runners will get no jobs")

@@ -24,11 +24,17 @@ _log = logging.getLogger(__name__)
 #: The options before the command.
 GLOBAL_FLAGS: Final = (
     Flag(("debug",), Kind.BOOLEAN, env="RUNNER_DEBUG", help="debug mode", empty_env_is_off=True),
-    Flag(("log-format",), env="LOG_FORMAT", help="Choose log format (options: runner, text, json)"),
+    Flag(
+        ("log-format",),
+        env="LOG_FORMAT",
+        help="Choose log format (options: runner, text, json)",
+        choices=("runner", "text", "json"),
+    ),
     Flag(
         ("log-level", "l"),
         env="LOG_LEVEL",
         help="Log level (options: debug, info, warn, error, fatal, panic)",
+        choices=("debug", "info", "warn", "error", "fatal", "panic"),
     ),
     Flag(
         ("cpuprofile",),

@@ -52,7 +52,7 @@ def test_dry_run_changes_nothing(command: CommandLine) -> None:
 
 
 def test_file_there_and_back(command: CommandLine) -> None:
-    """Without services: shell entries keep one path for all branches; the way back is exact, with its mode."""
+    """Without services: shell entries keep one path for all branches; the way back is exact, mode too."""
     assert command.run("migrate", "--no-service").code == 0
     paths = [one.get("tristan", {}).get("source_path") for one in command.runners()]
     assert paths == ["slot", None]
