@@ -86,7 +86,7 @@ def test_nothing_of_this_host_is_mounted(tmp_path: Path, engine: SecondEngine, l
 
 
 def test_large_output(tmp_path: Path, engine: SecondEngine, lab: DockerLab) -> None:
-    """Ten million bytes on both streams, each stream byte for byte, lines longer than any buffer among them."""
+    """Ten million bytes, each stream byte for byte, a line longer than any buffer among them."""
     script = [
         "awk 'BEGIN { for (i = 0; i < 250000; i++) printf \"%019d\\n\", i }'",
         "head -c 5000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the end",
@@ -171,6 +171,63 @@ def test_more_output_than_fits_while_no_supervisor_lives(
 
 def _running_build(lab: DockerLab, job: PlacedJob) -> bool:
     return bool(lab.api.inspect_container(f"execute_1_1_{job.payload['id']}")["State"]["Running"])
+
+
+@pytest.mark.parametrize("ends", ["stop", "kill"])
+def test_an_engine_that_is_restarted(tmp_path: Path, engine: SecondEngine, lab: DockerLab, ends: str) -> None:
+    """With live-restore the container goes on; what it prints while nobody is connected is in the trace."""
+    parts = [f"for i in $(seq {first} {first + 99}); do echo line $i; done" for first in (1, 101, 201)]
+    waits = [f"touch /cache/{name}; while [ ! -e /cache/go{name} ]; do sleep 0.05; done" for name in "ab"]
+    job = _place(
+        tmp_path,
+        engine,
+        lab,
+        script=[parts[0], waits[0], parts[1], waits[1], parts[2], "echo wrong >&2", "exit 5"],
+        after_script=["echo after"],
+    ).start()
+    job.await_output(b"line 100\n")
+    [cache] = _sources_of(lab, job, "/cache")
+    getattr(engine, ends)()
+    (cache / "goa").touch()
+    RunnerProcess.until((cache / "b").exists, "it prints while nobody is connected")
+    engine.start()
+    job.await_output(b"line 200\n")
+    (cache / "gob").touch()
+    assert job.finish().exit_code == 5
+    lines = output_of(job)
+    assert [one for one in lines if one != "wrong"] == [f"line {i}" for i in range(1, 301)]
+    assert lines.count("wrong") == 1
+    assert output_of(job, "after_script")[1:] == ["after"]
+
+
+def test_an_engine_that_is_away_at_the_end(tmp_path: Path, engine: SecondEngine, lab: DockerLab) -> None:
+    """Its exit code is found when the engine is back; of the last lines, which none keeps, the trace warns."""
+    job = _place(
+        tmp_path,
+        engine,
+        lab,
+        script=[
+            "echo one",
+            "while [ ! -e /cache/go ]; do sleep 0.05; done",
+            "echo two; touch /cache/end",
+            "exit 6",
+        ],
+    ).start()
+    job.await_output(b"one\n")
+    [cache] = _sources_of(lab, job, "/cache")
+    engine.stop()
+    (cache / "go").touch()
+    RunnerProcess.until((cache / "end").exists, "it has come to its end")
+    engine.start()
+    assert job.finish().exit_code == 6
+    assert output_of(job)[0] == "one"
+    assert "WARNING: The container engine could not be reached when the script ended" in job.trace.decode()
+
+
+def _sources_of(lab: DockerLab, job: PlacedJob, destination: str) -> list[Path]:
+    """Return the folder of a volume: the engine that is so far away has it on this machine."""
+    mounts = lab.api.inspect_container(f"execute_1_1_{job.payload['id']}")["Mounts"]
+    return [Path(one["Source"]) for one in mounts if one["Destination"] == destination]
 
 
 def test_artifacts(

@@ -18,6 +18,7 @@ import time
 from typing import Any, Final, Self
 
 from pyrunner.executors.docker.engine import Engine
+from pyrunner.executors.docker.lost_output import LostOutput
 
 _HEADER: Final = struct.Struct(">BxxxL")
 _STDOUT: Final = 1
@@ -25,6 +26,8 @@ _STDERR: Final = 2
 _CHUNK: Final = 64 * 1024
 #: Seconds of silence after a container's end in which something may still be on the way.
 _LAST_BYTES: Final = 5.0
+#: The same where it is asked for anew.
+_LAST_OF_LOG: Final = 60.0
 _LOOK: Final = 0.2
 #: Seconds between two signs of life on a connection to another machine.
 _KEEP_ALIVE: Final = 30
@@ -37,33 +40,46 @@ class Attachment:
     One, because a TLS connection may not be read and written by two at the same time.
     """
 
-    def __init__(self, response: Any, targets: dict[int, int], barrier: bytes) -> None:
+    def __init__(
+        self, response: Any, targets: dict[int, int], barrier: bytes, lost: LostOutput | None = None
+    ) -> None:
         # What the SDK hands out closes the socket when nobody holds it any more.
         self._response = response
         self._connection = _socket_of(response)
         self._streams = {number: _Stream(fd, barrier) for number, fd in targets.items()}
         self._frames = _Frames(self._streams)
         self._script = memoryview(b"")
+        self._lost = lost
+        self._recovers = False
+        #: Nothing of the output is known to be missing; after :meth:`finish`.
+        self.complete = True
         self._passed = threading.Event()
         self._ended = threading.Event()
         #: When the connection was last seen to do something; infinite while its data is being written.
         self._alive_at = time.monotonic()
         #: Written to by :meth:`finish`, so that the thread lets go of a connection that says nothing more.
         self._enough = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        #: All that the container sent has arrived, up to the engine's own end of the stream.
-        self.complete = False
         if not barrier:
             self._passed.set()
 
     @classmethod
-    def open(cls, engine: Engine, container: str, out: int, err: int, barrier: bytes) -> Self:
+    def open(
+        cls,
+        engine: Engine,
+        container: str,
+        out: int,
+        err: int,
+        barrier: bytes,
+        lost: LostOutput | None = None,
+    ) -> Self:
         """Attach to a container that is about to be started, so that nothing it prints is missed.
 
+        :param lost: finds what is printed after the connection has ended too early.
         :raises EngineError: when the engine refuses.
         """
         parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         connection = engine.call(lambda api: api.attach_socket(container, parameters))
-        return cls(connection, {_STDOUT: out, _STDERR: err}, barrier)
+        return cls(connection, {_STDOUT: out, _STDERR: err}, barrier, lost)
 
     @classmethod
     def of_exec(cls, engine: Engine, identity: str, out: int, err: int) -> Self:
@@ -93,8 +109,10 @@ class Attachment:
         What is on its way comes as fast as the job's output is taken up: a supervisor that is being started
         again must not cost the rest. Only a connection that says nothing for a while is given up.
         """
+        began = time.monotonic()
         while not self._ended.wait(_LOOK):
-            if time.monotonic() - self._alive_at > _LAST_BYTES:
+            silence = time.monotonic() - max(began, self._alive_at)
+            if silence > (_LAST_OF_LOG if self._recovers else _LAST_BYTES):
                 os.eventfd_write(self._enough, 1)
                 self._ended.wait(_LAST_BYTES)
                 break
@@ -102,6 +120,24 @@ class Attachment:
             self._connection.close()
 
     def _move(self, has_input: bool) -> None:
+        try:
+            if self._pass_on(has_input) and self._lost is not None:
+                self._recovers = True
+                self.complete = self._lost.recover(self._frames.counts, self._feed_lost)
+        finally:
+            for stream in self._streams.values():
+                stream.end()
+            self._passed.set()
+            self._ended.set()
+
+    def _feed_lost(self, number: int, piece: bytes) -> None:
+        self._alive_at = math.inf
+        if (stream := self._streams.get(number)) is not None:
+            stream.feed(piece)
+        self._alive_at = time.monotonic()
+
+    def _pass_on(self, has_input: bool) -> bool:
+        """Move until the connection ends; False when nobody wants more of it."""
         connection = self._connection
         connection.setblocking(False)
         poller = select.poll()
@@ -114,19 +150,13 @@ class Attachment:
                     has_input = False
                     _end_input(connection)
                 if self._enough in (one for one, _ in poller.poll()):
-                    return
+                    return False
                 if self._script:
                     self._send()
                 if not self._receive():
-                    self.complete = self._frames.between
-                    return
+                    return True
         except OSError:
-            return
-        finally:
-            for stream in self._streams.values():
-                stream.end()
-            self._passed.set()
-            self._ended.set()
+            return True
 
     def _send(self) -> None:
         try:
@@ -160,13 +190,10 @@ class _Frames:
     def __init__(self, streams: dict[int, _Stream]) -> None:
         self._streams = streams
         self._header = b""
-        self._stream: _Stream | None = None
+        self._number = 0
         self._left = 0
-
-    @property
-    def between(self) -> bool:
-        """No frame has begun and not ended."""
-        return not self._left and not self._header
+        #: Bytes of each stream so far.
+        self.counts: dict[int, int] = {}
 
     def feed(self, data: bytes) -> None:
         """Hand the next bytes to their streams."""
@@ -178,13 +205,14 @@ class _Frames:
                 view = view[missing:]
                 if len(self._header) < _HEADER.size:
                     return
-                number, self._left = _HEADER.unpack(self._header)
-                self._stream, self._header = self._streams.get(number), b""
+                self._number, self._left = _HEADER.unpack(self._header)
+                self._header = b""
                 continue
             piece, view = view[: self._left], view[self._left :]
             self._left -= len(piece)
-            if self._stream is not None:
-                self._stream.feed(piece.tobytes())
+            self.counts[self._number] = self.counts.get(self._number, 0) + len(piece)
+            if (stream := self._streams.get(self._number)) is not None:
+                stream.feed(piece.tobytes())
 
 
 class _Stream:

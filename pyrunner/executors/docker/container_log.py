@@ -35,17 +35,20 @@ def read_log(engine: Engine, container: str, limit: int = MOST_LOG) -> bytes:
     return data.strip()
 
 
-def open_log(engine: Engine, container: str, *, follow: bool, since: str = "") -> requests.Response:
-    """Ask for a log from its beginning, both streams in the order in which they came, with times.
+def open_log(
+    engine: Engine, container: str, *, follow: bool, since: str = "", times: bool = True
+) -> requests.Response:
+    """Ask for a log from its beginning, both streams in the order in which they came.
 
     The SDK's own call knows no fractions of a second as text, and reads all of it.
 
     :param since: seconds and nanoseconds; lines before are left out.
+    :param times: each line has its time.
     :raises EngineError: when there is no such container or the engine does not answer.
     """
 
     def ask(api: docker.APIClient) -> requests.Response:
-        flags: dict[str, Any] = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
+        flags: dict[str, Any] = {"stdout": 1, "stderr": 1, "timestamps": int(times), "follow": int(follow)}
         if since:
             flags["since"] = since
         url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
@@ -65,11 +68,16 @@ def log_pieces(response: requests.Response) -> Iterator[bytes]:
 
     It ends where the log ends, or where the engine does.
     """
+    return (piece for _, piece in log_frames(response))
+
+
+def log_frames(response: requests.Response) -> Iterator[tuple[int, bytes]]:
+    """Yield the same with the number of its stream before each piece."""
     with contextlib.suppress(OSError, urllib3.exceptions.HTTPError):
         while len(header := response.raw.read(_FRAME.size)) == _FRAME.size:
-            length = _FRAME.unpack(header)[1]
+            number, length = _FRAME.unpack(header)
             piece = response.raw.read(length) if length else b""
             if len(piece) < length:
                 return
             if piece:
-                yield piece
+                yield number, piece

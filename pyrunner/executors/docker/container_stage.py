@@ -13,6 +13,9 @@ from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.wrapper import read_exit
 from pyrunner.system.usage import ResourceUsage
 
+_OUTPUT_LOST: Final = (
+    "The container engine could not be reached when the script ended: its last lines may be missing"
+)
 _UNITS: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -40,6 +43,8 @@ class ContainerStage:
             if self.attempts.goes_on_without(self.tree.container):
                 return self.attempts.start().wait(watch, limits)
             return end
+        if record is not None and record.get("output_lost"):
+            self.report.warning(_OUTPUT_LOST)
         if record is not None and record.get("out_of_memory") and not end.status.ok:
             self.report.warning(out_of_memory_text(end.usage, self.memory_limit))
         if end.stop is not None or end.status.kind is not ExitKind.EXITED:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pyrunner.errors import EngineError
 from pyrunner.executors.docker.attachment import Attachment
 from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.lost_output import LostOutput
 from pyrunner.executors.docker.stage_container import is_gone
 from pyrunner.executors.docker.waiting import ContainerEnd, ContainerWait
 from pyrunner.executors.stagefiles import StageFiles
@@ -65,11 +66,16 @@ class ContainerWork:
             self._kill()
         if attachment is not None:
             attachment.finish()
-        return _record(end, time.monotonic() - started)
+        record = _record(end, time.monotonic() - started)
+        if attachment is not None and not attachment.complete:
+            record["output_lost"] = True
+        return record
 
     def _attach_and_start(self, out: int, err: int) -> Attachment:
         engine = Engine(self.endpoint)
-        attachment = Attachment.open(engine, self.container, out, err, self.barrier)
+        # With a box nothing but an entrypoint's lines come this way.
+        lost = LostOutput.about_to_start(engine, self.container) if self.go is None else None
+        attachment = Attachment.open(engine, self.container, out, err, self.barrier, lost)
         engine.call(lambda api: api.start(self.container))
         attachment.begin(self.files.script.read_bytes())
         return attachment
