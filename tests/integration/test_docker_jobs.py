@@ -90,11 +90,22 @@ def test_another_user(tmp_path: Path, docker_lab: DockerLab) -> None:
 
 
 def test_a_read_only_root(tmp_path: Path, docker_lab: DockerLab) -> None:
-    """Nothing of ours is written into the image."""
-    job = place_docker_job(
-        tmp_path, docker_lab, docker={"volumes": ["/cache"], "tmpfs": {"/tmp": "rw"}}, script=["echo fine"]
+    """Nothing of ours is written into the image: a job runs where its root cannot be changed."""
+    read_only = (
+        "import pyrunner.executors.docker.set_up as s; real = s.JobSetUp.build_body\n"
+        "def body(self):\n"
+        "    made, platform = real(self)\n"
+        "    made['HostConfig']['ReadonlyRootfs'] = True\n"
+        "    return made, platform\n"
+        "s.JobSetUp.build_body = body\n"
     )
+    docker = {"volumes": ["/cache"], "tmpfs": {"/tmp": "rw"}}
+    job = place_docker_job(
+        tmp_path, docker_lab, docker=docker, script=["touch /x || echo shut", "touch file"]
+    )
+    job.start(read_only)
     assert job.finish().state == "success"
+    assert "shut" in output_of(job)
 
 
 def test_cancel_runs_traps_and_after_script(tmp_path: Path, docker_lab: DockerLab) -> None:

@@ -56,7 +56,7 @@ class Box:
         fresh = self.folder / f".{_GO}"
         fresh.unlink(missing_ok=True)
         os.mkfifo(fresh, 0o600)
-        fresh.chmod(0o444)
+        fresh.chmod(0o644)
         fresh.rename(self.go)
 
     def load(self, files: StageFiles) -> None:

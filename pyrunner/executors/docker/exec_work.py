@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from pyrunner.errors import EngineError
 from pyrunner.executors.docker.attachment import Attachment
 from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.waiting import RECONNECT
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.system.process import boot_id
 from pyrunner.system.usage import ResourceUsage
@@ -65,4 +67,19 @@ class ExecWork:
                 if ended:
                     time.sleep(_LOOK)
         except EngineError as error:
+            self._end_container()
             return {"vanished": f"the container of the stage is not to be reached: {error}"}
+
+    def _end_container(self) -> None:
+        """End what may go on in it: an engine that was restarted knows nothing of it, and it is tried again."""
+        ends = min(time.monotonic() + RECONNECT, self.give_up_at)
+        while True:
+            with contextlib.closing(Engine(self.endpoint)) as engine:
+                try:
+                    engine.call(lambda api: api.kill(self.container))
+                except EngineError as error:
+                    if not error.status and time.monotonic() < ends:
+                        time.sleep(_SELDOM / 2)
+                        continue
+            # Killed; or it does not run, or is gone.
+            return

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pyrunner.errors import EngineError, PyrunnerError
-from pyrunner.executors.base import Report, Running, SideOutput, StageEnd, StageLimits, StageRequest, Watch
+from pyrunner.executors.base import (
+    Report,
+    Running,
+    SideOutput,
+    StageEnd,
+    StageLimits,
+    StageRequest,
+    StageStopped,
+    Watch,
+)
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.command_line import exec_command
@@ -17,10 +28,14 @@ from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.exec_work import ExecWork
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.stage_container import StageContainer
+from pyrunner.executors.docker.volume_plan import CACHE
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
+from pyrunner.executors.traits import ARCHIVES_DIR
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.trace.rawlog import RawLog
+
+logger: Final = logging.getLogger(__name__)
 
 #: As long as a stage of ours may take to end by itself.
 GRACE: Final = 20.0
@@ -100,7 +115,21 @@ class HelperWorkspace:
             raise PyrunnerError(f"chown: exit code {code}: {output.decode(errors='replace').strip()}")
 
     def cleanup(self) -> None:
-        """Nothing: the container goes with all others of the job."""
+        """Let us remove what the containers' root has made, where we are not root ourselves.
+
+        The container goes with all others of the job. A rootless engine's root is the engine's own user.
+        """
+        if os.geteuid() == 0 or not self.engine.endpoint.local or self._rootless or self._container is None:
+            return
+        try:
+            with contextlib.suppress(StageStopped):
+                self.chown(f"{os.geteuid()}:{os.getegid()}", [self.job.builds_dir, CACHE, ARCHIVES_DIR])
+        except PyrunnerError as error:
+            logger.warning("what the job's containers have made cannot be given back: %s", error)
+
+    @property
+    def _rootless(self) -> bool:
+        return any("name=rootless" in str(one) for one in self.engine.info.get("SecurityOptions") or ())
 
     @property
     def _umask(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,10 @@ from typing import Any, Final
 from pyrunner.errors import JobDirError
 from pyrunner.executors.base import Report, Running, SideOutput, StageRequest
 from pyrunner.executors.docker.background import in_background
-from pyrunner.executors.docker.hostdirs import slot_cache
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.ownership import give_tree
-from pyrunner.executors.docker.volume_plan import CACHE
 from pyrunner.executors.process import DurableProcess
+from pyrunner.executors.sandbox.bridges import DEFAULT_BRIDGE, Neighbours
 from pyrunner.executors.sandbox.git_settings import git_environment
 from pyrunner.executors.sandbox.interpreter import Interpreter
 from pyrunner.executors.sandbox.plan import ARCHIVES, OPEN_UMASK, USUAL_UMASK, Mount, SandboxPlan
@@ -72,6 +72,7 @@ class SandboxWorkspace:
                 enter=lambda: None,
                 kill=process.tree.kill,
                 tools=installed(),
+                neighbours=Neighbours(allowed=self._bridges),
             )
         )
         return process
@@ -98,16 +99,21 @@ class SandboxWorkspace:
         tree = HostTree(None, self.job.marker, files.claim)
         return DurableProcess(files, number, self.raw_log, tree, GRACE, self.side_output())
 
+    @property
+    def _bridges(self) -> frozenset[str]:
+        """The engine's bridges that the job's containers are on, and so may be reached."""
+        return frozenset() if self.job.flag("FF_NETWORK_PER_BUILD") else frozenset({DEFAULT_BRIDGE})
+
     def _plan(self, stage: str) -> SandboxPlan:
         job, record = self.job, self.job.record
+        # A stage sees what it works with: the tree, and the archives where it restores or saves them.
+        mounts = [Mount(self._real(record.source), job.builds_dir)]
+        if stage.startswith(_CACHED):
+            mounts.append(Mount(self._real(record.cache), ARCHIVES))
         networked = (*_NETWORKED, *(_CACHED if job.runner.cache.type else ()))
         usual = job.flag("FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR")
         return SandboxPlan(
-            mounts=(
-                Mount(Path(record.source), job.builds_dir),
-                Mount(slot_cache(record), CACHE),
-                Mount(Path(record.cache), ARCHIVES),
-            ),
+            mounts=tuple(mounts),
             network=stage.startswith(networked),
             interpreter=Interpreter.current(),
             command=(self.shell,),
@@ -116,15 +122,23 @@ class SandboxWorkspace:
             host_name=job.config.hostname or job.upstream_name,
         )
 
+    def _real(self, folder: str) -> Path:
+        """Return a folder of the layout by a path without links down to the business folder.
+
+        Whoever can lay a link there is the host's owner; from there on down nothing is followed.
+        """
+        business = self.job.record.business
+        return Path(os.path.realpath(business)) / Path(folder).relative_to(business)
+
     def _make_harmless(self, stage: str) -> None:
         """Take out of the repository what would make git run something; no link is followed (design R8)."""
         if not stage.startswith(_AFTER_A_JOB):
             return
         inside = posixpath.relpath(self.job.project_dir, self.job.builds_dir)
-        project = str(Path(self.job.record.source) / inside)
+        project = str(self._real(self.job.record.source) / inside)
         try:
             removed = in_background(lambda: scrub(project), self.report)
         except OSError as error:
             raise JobDirError(f"cannot make {self.job.project_dir}/.git safe: {error}") from error
         if removed:
-            self.report.plain(f"Removed {self.job.project_dir}/.git: it is not laid out as git does it")
+            self.report.plain(f"Removed {self.job.project_dir}: its .git is not laid out as git does it")
