@@ -69,7 +69,11 @@ def examine(data: bytes, environ: Mapping[str, str]) -> list[ConfigFinding]:
     found += [finding(at, message) for at, message in checks.findings(config)]
     found += _for_run(config, finding)
     taken = {(one.line, one.key) for one in found}  # a wrong value is not an absent one as well
-    found += [one for one in _for_runners(config, environ, finding) if (one.line, one.key) not in taken]
+    try:
+        runners = list(_for_runners(config, environ, finding))
+    except ConfigError as error:  # a credential that cannot be read
+        runners = [ConfigFinding(str(error))]
+    found += [one for one in runners if (one.line, one.key) not in taken]
     for at, message in docker_checks.findings(config):
         found.append(finding(at, message, "jobs that need it will fail", warning=True))
     return sorted(found, key=lambda one: (one.line, one.column))
