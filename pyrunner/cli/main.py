@@ -68,6 +68,9 @@ COMMANDS: Final = {
     "doctor": LazyCommand(
         "pyrunner.cli.doctor", "examine this host and the way to GitLab, and say what to mend", quiet=True
     ),
+    "exec": LazyCommand(
+        "pyrunner.cli.exec.command", "run the pipeline of this working copy here", quiet=True
+    ),
     "gc": LazyCommand("pyrunner.cli.gc", "make room: remove what was not used for longest", quiet=True),
     "install": LazyCommand("pyrunner.cli.service_install", "install service", attribute="INSTALL"),
     "lint": LazyCommand(
@@ -79,10 +82,10 @@ COMMANDS: Final = {
         quiet=True,
     ),
     "list": LazyCommand("pyrunner.cli.listing", "List all configured runners"),
+    "manual": LazyCommand("pyrunner.cli.manual", "print the manual page", hidden=True, quiet=True),
     "migrate": LazyCommand(
         "pyrunner.cli.migrate", "switch this host from gitlab-runner to pyrunner, or back", quiet=True
     ),
-    "manual": LazyCommand("pyrunner.cli.manual", "print the manual page", hidden=True, quiet=True),
     "ps": LazyCommand("pyrunner.cli.ps", "show the jobs now running", quiet=True),
     "register": LazyCommand("pyrunner.cli.register", "register a new runner"),
     "reset-token": LazyCommand("pyrunner.cli.reset_token", "reset a runner's token"),

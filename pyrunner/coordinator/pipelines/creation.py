@@ -43,11 +43,21 @@ class Choices:
 
 
 def add_pipeline(
-    work: Work, planned: Pipeline, origin: Origin, choices: Choices, parent: JobRow | None = None
+    work: Work,
+    planned: Pipeline,
+    origin: Origin,
+    choices: Choices,
+    parent: JobRow | None = None,
+    pipeline_id: int | None = None,
 ) -> PipelineRow:
-    """Add a pipeline and its jobs."""
+    """Add a pipeline and its jobs.
+
+    :param parent: the trigger job of a child pipeline.
+    :param pipeline_id: the id it shall have; None: the next.
+    """
     event = planned.event
     row = PipelineRow(
+        id=pipeline_id,
         project=origin.project,
         ref=event.git_ref,
         sha=origin.sha,
@@ -71,6 +81,7 @@ def add_pipeline(
             made.status = Status.SUCCESS
             made.finished_at = work.now
             made.artifacts = [artifact_row(one) for one in choices.done[job.name]]
+            work.done.append(made)
         row.jobs.append(made)
         work.changed_jobs[made.id] = made
     work.session.flush()

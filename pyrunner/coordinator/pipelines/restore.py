@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from pyrunner.coordinator.jobs import new_job_token
 from pyrunner.coordinator.pipelines.creation import artifact_record
 from pyrunner.coordinator.pipelines.handover import Handover
 from pyrunner.coordinator.pipelines.outcome import STATUSES
@@ -35,8 +36,12 @@ def restore(work: Work, store: Store, handover: Handover) -> None:
         record.artifacts = {one.artifact_type: artifact_record(one) for one in job.artifacts}
         store.restore_job(record)
     for job in work.session.scalars(select(JobRow).where(JobRow.token == "", JobRow.artifacts.any())):
-        # passed in another pipeline: only its artifacts are of use
-        record = JobRecord(job.id, {"id": job.id}, "", TraceFile(store.trace_path(job.id)), None)
-        record.state = _STATES[job.status]
-        record.artifacts = {one.artifact_type: artifact_record(one) for one in job.artifacts}
-        store.restore_job(record)
+        store.restore_job(passed_before(job, store))
+
+
+def passed_before(job: JobRow, store: Store) -> JobRecord:
+    """Return the record of a job that no runner of this pipeline had: others fetch its artifacts."""
+    record = JobRecord(job.id, {"id": job.id}, new_job_token(), TraceFile(store.trace_path(job.id)))
+    record.state = _STATES[job.status]
+    record.artifacts = {one.artifact_type: artifact_record(one) for one in job.artifacts}
+    return record

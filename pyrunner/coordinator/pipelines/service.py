@@ -26,7 +26,7 @@ from pyrunner.coordinator.pipelines.handover import Handover
 from pyrunner.coordinator.pipelines.outcome import take_over
 from pyrunner.coordinator.pipelines.projects import Projects
 from pyrunner.coordinator.pipelines.resources import set_process_mode
-from pyrunner.coordinator.pipelines.restore import restore
+from pyrunner.coordinator.pipelines.restore import passed_before, restore
 from pyrunner.coordinator.pipelines.scheduler import Scheduler
 from pyrunner.coordinator.pipelines.status import ACTIVE, FINISHED, Status
 from pyrunner.coordinator.pipelines.supersede import cancel_superseded
@@ -148,16 +148,23 @@ class PipelineService:
 
     # Pipelines
 
-    def create(self, planned: Pipeline, origin: Origin, choices: Choices | None = None) -> int:
+    def create(
+        self,
+        planned: Pipeline,
+        origin: Origin,
+        choices: Choices | None = None,
+        pipeline_id: int | None = None,
+    ) -> int:
         """Begin a pipeline and return its id.
 
+        :param pipeline_id: the id it shall have; None: the next.
         :raises ValueError: when it was refused.
         :raises PyrunnerError: when its project is not served, or has no such commit.
         """
         if planned.refusal or not planned.jobs:
             raise ValueError(planned.refusal or "a pipeline without jobs")
         with self._work() as work:
-            row = add_pipeline(work, planned, origin, choices or Choices(), None)
+            row = add_pipeline(work, planned, origin, choices or Choices(), pipeline_id=pipeline_id)
             self._projects.keep(row.project, row.id, row.sha)
             cancel_superseded(work, self._scheduler, row)
             identity = row.id
@@ -268,7 +275,7 @@ class PipelineService:
                 payloads = self._payloads(work)
                 views: list[JobView | PipelineView] = [JobView.of(one) for one in work.changed_jobs.values()]
                 views += [PipelineView.of(one) for one in work.changed_pipelines.values()]
-            self._carry_out(payloads, work.stopped)
+            self._carry_out(payloads, work)
             for view in views:
                 for listener in list(self.listeners):
                     listener(view)
@@ -289,10 +296,12 @@ class PipelineService:
                 self._scheduler.settle(work)
         return [one for one in made if work.job(one[0]["id"]).status is Status.PENDING]  # type: ignore[union-attr]
 
-    def _carry_out(self, payloads: list[tuple[dict[str, Any], int | None]], stopped: list[int]) -> None:
+    def _carry_out(self, payloads: list[tuple[dict[str, Any], int | None]], work: Work) -> None:
+        for job in work.done:
+            self._store.restore_job(passed_before(job, self._store))
         for payload, runner_id in payloads:
             self._store.add_job(payload, runner_id)
-        for job_id in stopped:
+        for job_id in work.stopped:
             record = self._store.jobs.get(job_id)
             if record is not None:
                 self._store.cancel(record)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyrunner.coordinator.pipelines.status import Status
-from pyrunner.coordinator.pipelines.tables import JobRow, PipelineRow
+
+if TYPE_CHECKING:  # who only looks at them needs no database library
+    from pyrunner.coordinator.pipelines.tables import JobRow, PipelineRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Work:
     dirty: dict[int, PipelineRow] = field(default_factory=dict)
     #: Jobs for runners.
     queued: list[JobRow] = field(default_factory=list)
+    #: Jobs that have passed before this pipeline, for whoever fetches their artifacts.
+    done: list[JobRow] = field(default_factory=list)
     #: Jobs whose runner is to stop them.
     stopped: list[int] = field(default_factory=list)
     changed_jobs: dict[int, JobRow] = field(default_factory=dict)
