@@ -1,0 +1,1 @@
+"""The docker executor and its parts."""
