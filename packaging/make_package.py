@@ -1,4 +1,4 @@
-"""``python packaging/make_package.py [deb] [rpm] [zipapp]``: packages under ``dist/``.
+"""``python packaging/make_package.py [deb] [rpm] [zipapp] [tree]``: packages under ``dist/``.
 
 :mod:`staging` has what is in them; deb, rpm and single file only wrap it.
 """
@@ -27,7 +27,7 @@ def main() -> int:
     try:
         with TemporaryDirectory() as folder:
             tree = options.stage or Path(folder) / "tree"
-            if set(options.kinds) & {"deb", "rpm", "tree"} and not tree.is_dir():
+            if set(options.kinds) & {"deb", "rpm", "tree"} and not _filled(tree):
                 stage(tree, interpreter)
             for kind in options.kinds:
                 failed += not _made(kind, tree, interpreter, options)
@@ -35,6 +35,10 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 - the output of a program
         return 1
     return 1 if failed else 0
+
+
+def _filled(tree: Path) -> bool:
+    return tree.is_dir() and any(tree.iterdir())
 
 
 def _made(kind: str, tree: Path, interpreter: Interpreter, options: argparse.Namespace) -> bool:

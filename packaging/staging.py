@@ -133,6 +133,7 @@ def _service(root: Path) -> None:
     shutil.copy(here / "systemd/pyrunner.service", units)
     for name in ("openrc", "runit"):
         shutil.copytree(here / name, root / "usr/share/pyrunner" / name)
+    shutil.copy(here / "scripts/functions.sh", root / "usr/share/pyrunner")
 
 
 def _documents(root: Path) -> None:

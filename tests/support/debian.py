@@ -32,7 +32,7 @@ PYTHON: Final = "3.11"
 _CONTENT: Final = (
     "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,python3,git,ca-certificates,procps,sudo"
 )
-_NAME: Final = f"pyrunner-test/{_SUITE}-systemd:{hashlib.sha256(_CONTENT.encode()).hexdigest()[:12]}"
+IMAGE: Final = f"pyrunner-test/{_SUITE}-systemd:{hashlib.sha256(_CONTENT.encode()).hexdigest()[:12]}"
 #: Seconds for what takes a moment on an idle machine.
 PATIENCE: Final = 90.0
 
@@ -43,12 +43,12 @@ def _quiet(*command: str | Path, **options: object) -> str:
     return done.stdout.strip()
 
 
-def _make_image() -> None:
+def make_image() -> None:
     """Import the root file system unless it is there; parallel sessions wait for one another."""
     with Path(tempfile.gettempdir(), "pyrunner-test-debian.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (
-            subprocess.run(["docker", "image", "inspect", _NAME], capture_output=True, check=False).returncode
+            subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode
             == 0
         ):
             return
@@ -59,7 +59,7 @@ def _make_image() -> None:
             (root / "etc/machine-id").write_text("")
             tar = Path(folder) / "root.tar"
             _quiet("tar", "-C", root, "-cf", tar, ".")
-            _quiet("docker", "import", "--change", 'CMD ["/sbin/init"]', tar, _NAME)
+            _quiet("docker", "import", "--change", 'CMD ["/sbin/init"]', tar, IMAGE)
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,15 @@ class Machine:
         options += ["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"]
         options += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", f"{shared}:/shared:ro"]
         _quiet(
-            "docker", "run", "--detach", "--name", self.name, "--label", f"{LABEL}=debian", *options, _NAME
+            "docker", "run", "--detach", "--name", self.name, "--label", f"{LABEL}=debian", *options, IMAGE
         )
         self.await_boot()
 
     def await_boot(self) -> None:
         """Return when systemd has started all there is."""
         self.until("systemctl is-system-running | grep -qE 'running|degraded'", "it has booted")
+        # As on a machine of its own: credentials reach a service by a mount that has to propagate.
+        self.do("mount", "--make-rshared", "/")
 
     def run(self, *words: str, user: str = "root") -> Result:
         """Run a command."""
@@ -156,15 +158,17 @@ def bridge_address() -> str:
     return str(found[0]["IPAM"]["Config"][0]["Gateway"])
 
 
-def _why_no_debian() -> str:
+def why_no_debian() -> str:
+    """Return why there can be no machines here; empty when there can."""
     if reason := why_no_docker():
         return reason
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         return "needs root and debootstrap"
-    return "" if _interpreter() else f"no Python {PYTHON} here to make packages for Debian with"
+    return "" if interpreter() else f"no Python {PYTHON} here to make packages for Debian with"
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
+    """Return an interpreter of the version that packages are for; empty when there is none."""
     if sys.version_info[:2] == tuple(int(part) for part in PYTHON.split(".")):
         return sys.executable
     return shutil.which(f"python{PYTHON}") or ""
@@ -172,31 +176,30 @@ def _interpreter() -> str:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the deb of this checkout: releases 1 and 2."""
-    if reason := _why_no_debian():
+    """A folder with the deb of this checkout, releases 1 and 2, and the tree that is in them."""
+    if reason := why_no_debian():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("packages")
     for release in ("1", "2"):
         maker = _CHECKOUT / "packaging" / "make_package.py"
-        options = [
+        options: list[str | Path] = [
             "--out",
             folder,
             "--stage",
             folder / "tree",
             "--python",
-            _interpreter(),
+            interpreter(),
             "--release",
             release,
         ]
         _quiet(sys.executable, maker, "deb", *options)
-    shutil.rmtree(folder / "tree")
     return folder
 
 
 @pytest.fixture
 def machine(packages: Path) -> Iterator[Machine]:
     """A fresh machine; ``/shared`` holds the packages."""
-    _make_image()
+    make_image()
     booted = Machine(packages)
     try:
         yield booted
