@@ -9,6 +9,7 @@ from typing import Final
 from pyrunner.config.convert import Path
 from pyrunner.config.dependency_tools import NAMES, unknown_names
 from pyrunner.config.model import Config, RunnerConfig
+from pyrunner.config.monitoring import monitoring_findings
 from pyrunner.config.tables import MetricsAccess
 from pyrunner.errors import ConfigError
 
@@ -47,6 +48,8 @@ def findings(config: Config) -> Iterator[Finding]:
             if "%s" not in option:
                 where = (*at, "machine", "MachineOptionsWithName")
                 yield where, f'machine option with name "{option}" must contain %s'
+        if runner.monitoring is not None:
+            yield from monitoring_findings(runner.monitoring, (*at, "monitoring", "job_queuing_durations"))
         yield from _tristan(runner, (*at, "tristan"))
     yield from _business_ids(config)
 

@@ -7,20 +7,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pyrunner import COMPATIBLE_VERSION
 from pyrunner.config.checks import check_for_run
 from pyrunner.config.model import Config
 from pyrunner.config.system_id import load_system_id
 from pyrunner.config.watch import ConfigWatcher
-from pyrunner.errors import ConfigError, PyrunnerError
+from pyrunner.errors import ConfigError, ListenAddressError, PyrunnerError
 from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.manager import Manager
 from pyrunner.manager.single import SingleOptions, run_single
+from pyrunner.metrics.listen import parse_listen_address
 from pyrunner.protocol.runner import REVISION, go_architecture, go_platform
 from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure_logging, current_settings
 from pyrunner.system.process import protect_from_oom
+
+if TYPE_CHECKING:
+    from pyrunner.metrics.endpoint import Endpoint
 
 __all__ = ["ManagerOptions", "SingleOptions", "run_manager", "run_single"]
 
@@ -88,22 +92,19 @@ def _run(options: ManagerOptions) -> int:
     protect_from_oom()
     watcher = ConfigWatcher(options.config_path, options.environ)
     logs = LogSettings(options)
-    config = _first_config(watcher, options.config_path)
+    config, found = _first_config(watcher, options.config_path)
     logs.apply(config)
+    system_id = _system_id(options.config_path)
+    _log.info("Configuration loaded", extra={"fields": _counts()})
     manager = Manager(
         config=config,
         environ=options.environ,
-        host=HostSettings(_system_id(options.config_path), options.user, os.getcwd()),
+        host=HostSettings(system_id, options.user, os.getcwd()),
         watcher=watcher,
         apply_logging=logs.apply,
+        endpoint=_endpoint(options.listen_address or config.listen_address, config, system_id),
     )
-    _log.info("Configuration loaded", extra={"fields": _counts()})
-    if options.listen_address or config.listen_address:
-        _log.warning("metrics & debug endpoints are not available in this version")
-    else:
-        _log.info(
-            "listen_address not defined, metrics & debug endpoints disabled", extra={"fields": _counts()}
-        )
+    manager.reloading.count_first(found)
     _log.info(
         "[session_server].listen_address not defined, session endpoints disabled", extra={"fields": _counts()}
     )
@@ -111,19 +112,48 @@ def _run(options: ManagerOptions) -> int:
     return manager.run()
 
 
-def _first_config(watcher: ConfigWatcher, path: Path) -> Config:
+def _endpoint(text: str, config: Config, system_id: str) -> Endpoint | None:
+    """Return the metrics server that is configured, listening already; None when there is none.
+
+    :raises PyrunnerError: when it cannot listen, or a file of its settings cannot be used.
+    """
+    try:
+        address = parse_listen_address(text)
+    except ListenAddressError as error:
+        _log.error("invalid listen address: %s", error)
+        return None
+    if address is None:
+        _log.info(
+            "listen_address not defined, metrics & debug endpoints disabled", extra={"fields": _counts()}
+        )
+        return None
+    # Only who wants metrics pays for the libraries that make them.
+    from pyrunner.metrics.endpoint import Endpoint
+
+    try:
+        endpoint = Endpoint(address, config.pyrunner.metrics, system_id)
+    except ListenAddressError as error:
+        fields = {"error": str(error)}
+        _log.log(FATAL, "Failed to create listener for metrics server", extra={"fields": fields})
+        raise
+    _log.info("Metrics server listening", extra={"fields": {"address": str(address), **_counts()}})
+    return endpoint
+
+
+def _first_config(watcher: ConfigWatcher, path: Path) -> tuple[Config, bool]:
+    """Return what the file holds, and whether there is one."""
     try:
         config = watcher.load()
     except FileNotFoundError:
         _log.error("Failed to load config stat %s: no such file or directory", path)
-        return Config(path=path)
+        return Config(path=path), False
     if config.concurrent < 1:
         raise ConfigError(
             f"'concurrent = {config.concurrent}' means that no jobs will be processed; set it to 1 or more",
             str(path),
         )
     check_for_run(config)
-    return config
+    return config, True
 
 
 def _system_id(path: Path) -> str:

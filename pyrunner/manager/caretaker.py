@@ -51,6 +51,7 @@ class Caretaker:
     :param ended: told of a job that has ended, with its result.
     :param reap: ends the processes of a job that is given up; must not block.
     :param wall: seconds since the epoch.
+    :param restarted: told of a job that gets another supervisor.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Caretaker:
         ended: Callable[[TrackedJob, JobResult], None],
         reap: Callable[[TrackedJob], None] = lambda _: None,
         wall: Callable[[], float] = time.time,
+        restarted: Callable[[TrackedJob], None] = lambda _: None,
     ) -> None:
         self._spawner = spawner
         self._ended = ended
         self._reap = reap
         self._wall = wall
+        self._restarted = restarted
         #: False: nothing is started any more, what runs is still looked at.
         self.may_start = True
 
@@ -134,6 +137,8 @@ class Caretaker:
             return None
         state = load_state(control.state)
         job.state_stamp = stamp
+        if state is not None:
+            job.progress.note(state)
         return state
 
     def _check_heart(self, job: TrackedJob, control: ControlDir, now: float) -> None:
@@ -185,6 +190,7 @@ class Caretaker:
         job.beat = None
         if cursor.starts or state is not None:
             job.warn("no supervisor works on it; one is started")
+            self._restarted(job)
         self._spawner.spawn(control, lock, lambda answer: self._spawned(job, answer))
 
     @staticmethod

@@ -23,6 +23,11 @@ class RequestConcurrency:
         self.exceeded = 0
         self._value = 0.0
 
+    @property
+    def value(self) -> float:
+        """The adaptive value, before it is rounded and limited."""
+        return self._value
+
     def allowed(self, limit: int, adaptive: bool = True) -> int:
         """Return how many requests may be under way.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,8 @@ class Health:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._records: dict[str, _Record] = {}
+        #: Unhealthy answers since the start, for metrics.
+        self._failures: Counter[str] = Counter()
 
     def is_healthy(self, key: str, limit: int, interval: float) -> bool:
         """Tell whether a runner may be asked; a rest that is over starts a new count.
@@ -63,6 +66,11 @@ class Health:
             record.reported = False
         else:
             record.failures += 1
+            self._failures[key] += 1
+
+    def failures_of(self, key: str) -> int:
+        """Return how often a runner was refused since the start; a reload does not change that."""
+        return self._failures[key]
 
     def forget(self) -> None:
         """Begin anew, as after a reload of the configuration."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,18 +71,18 @@ class Links:
     """Makes links; runners with the same credentials share their connections.
 
     :param certificate_directory: where certificates of hosts are looked up.
-    :param observer: told about requests, for metrics.
+    :param observer_for: returns what is told about the requests of a runner, given its short token.
     """
 
     def __init__(
         self,
         environ: Mapping[str, str],
         certificate_directory: Path | None = None,
-        observer: Observer | None = None,
+        observer_for: Callable[[str], Observer] | None = None,
     ) -> None:
         self._environ = environ
         self._certificates = certificate_directory
-        self._observer = observer
+        self._observer_for = observer_for
         self._transports: dict[RunnerCredentials, Transport] = {}
         #: Seconds; applies to transports made from now on (config-and-commands.md 1.15).
         self.connection_max_age = 900.0
@@ -97,7 +97,7 @@ class Links:
                 certificate_directory=self._certificates,
                 connection_max_age=self.connection_max_age,
                 environment=self._environ,
-                observer=self._observer,
+                observer=self._observer_for(config.short_token) if self._observer_for else None,
             )
             self._transports[credentials] = transport
         return Link(config, transport, info_of(config))

@@ -9,7 +9,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pyrunner.config.locations import certificate_folder
 from pyrunner.config.model import Config
@@ -26,11 +26,13 @@ from pyrunner.manager.fleet import ActiveRunner, Fleet
 from pyrunner.manager.health import Health
 from pyrunner.manager.housekeeping import Housekeeping
 from pyrunner.manager.intake import HostSettings
+from pyrunner.manager.jobevents import JobEvents
 from pyrunner.manager.launcher import Launcher
 from pyrunner.manager.leftovers import Leftovers
 from pyrunner.manager.link import Links, known_executors
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.notify import ServiceNotifier
+from pyrunner.manager.observation import Observation, Observed
 from pyrunner.manager.poller import Poller
 from pyrunner.manager.reaping import reap
 from pyrunner.manager.recovery import Recovery
@@ -43,7 +45,11 @@ from pyrunner.manager.signals import Signals
 from pyrunner.manager.spawner_client import SpawnerClient
 from pyrunner.manager.survival import why_jobs_would_die
 from pyrunner.manager.tracked import TrackedJob
+from pyrunner.metrics.recorder import Recorder
 from pyrunner.system.inotify import Inotify
+
+if TYPE_CHECKING:
+    from pyrunner.metrics.endpoint import Endpoint
 
 _log: Final = logging.getLogger(__name__)
 
@@ -58,6 +64,7 @@ class Manager:
     :param watcher: of the configuration file; None: the configuration never changes.
     :param apply_logging: takes over the log settings of a configuration.
     :param detaches: jobs may outlive this process: another will take them up.
+    :param endpoint: shows metrics; it is started, fed and closed here.
     """
 
     def __init__(
@@ -68,8 +75,10 @@ class Manager:
         watcher: ConfigWatcher | None = None,
         apply_logging: Callable[[Config], None] = lambda _: None,
         detaches: bool = True,
+        endpoint: Endpoint | None = None,
     ) -> None:
         self.config = config
+        events = JobEvents(Recorder() if endpoint is None else endpoint.recorder, host.system_id)
         #: A further part of the loop; as all of them, it returns when to be called again.
         self.companion: Callable[[float], float] = lambda _: math.inf
         self.mailbox = Mailbox()
@@ -79,13 +88,16 @@ class Manager:
         self._look_at = -math.inf
         self.capacity = Capacity(config.concurrent)
         self._inotify = _inotify()
-        self.links = Links(environ, certificate_folder(environ))
+        observer_for = None if endpoint is None else endpoint.observer_for
+        self.links = Links(environ, certificate_folder(environ), observer_for)
         self.links.connection_max_age = config.connection_max_age
         self.fleet = Fleet(environ, os.geteuid(), self.links)
-        self.roster = Roster(self.mailbox, self.capacity, self._inotify, self._freed)
+        self.roster = Roster(self.mailbox, self.capacity, self._inotify, self._freed, events)
         self._spawner = SpawnerClient(environ)
         self._reaping = Calls(self.mailbox, "reaping", 1)
-        self._caretaker = Caretaker(self._spawner, self._ended, self._reap)
+        self._caretaker = Caretaker(
+            self._spawner, self._ended, self._reap, restarted=events.supervisor_restarted
+        )
         self._delivery = Delivery(self.mailbox, self._clock, self.stop, self.roster.acknowledged)
         self.health = Health(self._clock)
         self._requests = Requests(self.mailbox, host.system_id, self._answered)
@@ -111,10 +123,23 @@ class Manager:
         self._housekeeping = Housekeeping(self.mailbox, self.fleet, environ)
         self._leftovers = Leftovers(self.mailbox, environ)
         self._notifier = ServiceNotifier(environ)
-        self._reloading = Reloading(watcher, self._apply, apply_logging)
+        self.reloading = Reloading(watcher, self._apply, apply_logging)
         self._rotation = (
             Rotation(self.mailbox, watcher.path, environ, self._rotated) if watcher is not None else None
         )
+
+        observed = Observed(
+            config=lambda: self.config,
+            system_id=host.system_id,
+            roster=self.roster,
+            fleet=self.fleet,
+            poller=self.poller,
+            health=self.health,
+            shutdown=self.shutdown,
+            reloading=self.reloading,
+            rotation=self._rotation,
+        )
+        self._observation = Observation(self.mailbox, observed, endpoint)
 
     # Life
 
@@ -134,7 +159,7 @@ class Manager:
             signals.close()
 
     def _begin(self) -> None:
-        self._reloading.log_notices(self.config)
+        self.reloading.log_notices(self.config)
         # Started before any thread is, and while nothing waits for it.
         self._spawner.step(self._clock())
         self.fleet.load(self.config.runners, strict=True)
@@ -144,10 +169,12 @@ class Manager:
             _log.info("Resuming %d jobs", resumed)
         self._apply_settings(self.config)
         self.shutdown.state = ProcessState.RUNNING
+        self._observation.start()
         self._notifier.ready()
 
     def _end(self) -> None:
         self._notifier.stopping()
+        self._observation.close()
         self.stop.set()
         self._requests.cancel()
         self._spawner.close()
@@ -164,7 +191,7 @@ class Manager:
         now = self._clock()
         due = min(
             self._spawner.step(now),
-            self._reloading.step(now),
+            self.reloading.step(now),
             self._look(now),
             self.companion(now),
             self.poller.step(now),
@@ -208,7 +235,7 @@ class Manager:
     def _signal(self, number: signal.Signals) -> None:
         if number != signal.SIGHUP:
             self.shutdown.received(number, self._clock())
-        elif not self._reloading.now():
+        elif not self.reloading.now():
             self.shutdown.received(signal.SIGTERM, self._clock())
 
     # Jobs
@@ -280,6 +307,7 @@ class Manager:
 
     def _apply_settings(self, config: Config) -> None:
         self.config = config
+        self._observation.applied(config)
         self.capacity.concurrent = config.concurrent
         self.links.connection_max_age = config.connection_max_age
         self.shutdown.timeout = config.effective_shutdown_timeout
@@ -293,7 +321,7 @@ class Manager:
     def _rotated(self, runner: ActiveRunner, token: str) -> None:
         self.fleet.token_changed(runner, token)
         self.capacity.rename(runner.link.config.token, token)
-        self._reloading.now()
+        self.reloading.now()
 
 
 def _inotify() -> Inotify | None:

@@ -67,7 +67,7 @@ class Recovery:
         return found
 
     def _take_up(self, job: TrackedJob) -> None:
-        self._roster.add(job)
+        self._roster.add(job, resumed=True)
         if job.cursor.acknowledged:
             self._roster.acknowledged(job)
         elif job.stage is Stage.ANNOUNCE:

@@ -35,6 +35,11 @@ class Reloading:
         self.loaded = 0
         self.failed = 0
 
+    def count_first(self, loaded: bool) -> None:
+        """Count the load at the start, which others did."""
+        self.loaded += loaded
+        self.failed += not loaded
+
     def step(self, now: float) -> float:
         """Look at the file when it is time to; return when to call again."""
         if self._watcher is None:

@@ -16,28 +16,33 @@ from pyrunner.jobdir.layout import Business
 from pyrunner.jobdir.record import JobRecord
 from pyrunner.manager.calls import Calls
 from pyrunner.manager.capacity import Capacity
+from pyrunner.manager.jobevents import JobEvents, is_classified
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.redaction import redact_record
 from pyrunner.manager.slots import Slot
 from pyrunner.manager.tracked import Stage, TrackedJob
+from pyrunner.metrics.recorder import Recorder
 from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.system.files import write_json
 from pyrunner.system.inotify import MOVED_TO, Inotify
 
 _log: Final = logging.getLogger(__name__)
 
-#: How a job that could be begun ends without a word in the log of failures of ours.
-_CLASSIFIED: Final = frozenset(FailureReason) - {FailureReason.SYSTEM_FAILURE}
-
 
 class Roster:
     """The jobs in memory, by business and id.
 
     :param freed: told the runner's key when a place has become free.
+    :param events: told of jobs that come and end, for metrics.
     """
 
     def __init__(
-        self, mailbox: Mailbox, capacity: Capacity, inotify: Inotify | None, freed: Callable[[str], None]
+        self,
+        mailbox: Mailbox,
+        capacity: Capacity,
+        inotify: Inotify | None,
+        freed: Callable[[str], None],
+        events: JobEvents | None = None,
     ) -> None:
         self._capacity = capacity
         self._inotify = inotify
@@ -45,9 +50,9 @@ class Roster:
         self._jobs: dict[tuple[Path, int], TrackedJob] = {}
         self._by_folder: dict[Path, TrackedJob] = {}
         self._tidying = Calls(mailbox, "tidying", 1)
-        #: Jobs taken and jobs failed by reason, for metrics.
+        self._events = events or JobEvents(Recorder(), "")
+        #: Jobs that were taken up.
         self.taken = 0
-        self.failed: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[TrackedJob]:
         return iter(list(self._jobs.values()))
@@ -79,8 +84,11 @@ class Roster:
             job.control.path for job in self if job.control is not None and job.slots.business == business
         ]
 
-    def add(self, job: TrackedJob) -> None:
-        """Take a job up; with a slot it counts towards ``concurrent`` and ``limit``."""
+    def add(self, job: TrackedJob, resumed: bool = False) -> None:
+        """Take a job up; with a slot it counts towards ``concurrent`` and ``limit``.
+
+        :param resumed: it is a former manager's.
+        """
         self._jobs[job.slots.business.path, job.id] = job
         if job.slot is not None:
             self._capacity.begin_job(job.slot.token)
@@ -88,11 +96,16 @@ class Roster:
             self._by_folder[job.control.path] = job
             self._watch(job.control.path)
         self.taken += 1
+        if resumed:
+            self._events.resumed(job)
+        else:
+            self._events.taken(job)
         self._note("Added job to processing list", job)
 
     def finish(self, job: TrackedJob, result: JobResult, now: float) -> None:
         """A job has ended: hand its result to the shipper."""
         job.stage = Stage.SHIP
+        job.result = result
         job.shipper.finish(result, now)
 
     def ended(self, job: TrackedJob, result: JobResult) -> None:
@@ -101,6 +114,7 @@ class Roster:
             job.cursor.reported = True
             job.store_cursor()
             self._report(job, result)
+            self._events.ended(job, result)
         self.vacate(job)
 
     def vacate(self, job: TrackedJob) -> None:
@@ -165,9 +179,8 @@ class Roster:
             _log.info("Job succeeded", extra={"fields": fields})
             return
         reason = result.failure_reason or str(FailureReason.SCRIPT_FAILURE)
-        self.failed[reason] = self.failed.get(reason, 0) + 1
         fields.update(error=result.message, failure_reason=reason, exit_code=result.exit_code)
-        classified = reason in _CLASSIFIED
+        classified = is_classified(reason)
         text = "Job failed: %s" if classified else "Job failed (system failure): %s"
         _log.log(
             logging.WARNING if classified else logging.ERROR, text, result.message, extra={"fields": fields}

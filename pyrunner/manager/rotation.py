@@ -58,6 +58,9 @@ class Rotation:
         self._wall = wall
         self._not_before = -math.inf
         self._warned: set[str] = set()
+        #: How often the file was written, and could not be, for metrics.
+        self.saved = 0
+        self.not_saved = 0
 
     def step(self, runners: Iterable[ActiveRunner], now: float) -> float:
         """Exchange a token that is due; return when to call again.
@@ -114,9 +117,11 @@ class Rotation:
                     result.token_expires_at or ZERO_TIME,
                 )
             except PyrunnerError as error:
+                self.not_saved += 1
                 _log.error("the new token cannot be stored (try %d of 5): %s", attempt + 1, error)
                 time.sleep(attempt)
             else:
+                self.saved += changed
                 if not changed:
                     _log.error("config.toml has no entry for the runner whose token was exchanged")
                 return

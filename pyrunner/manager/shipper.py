@@ -88,6 +88,8 @@ class Shipper:
         self.aborted = False
         #: How often in a row the result could not be delivered.
         self.failures = 0
+        #: When the coordinator was last known to have all there was, monotonic.
+        self.caught_up_at = now
         self._size = size
         self._failure_reasons = tuple(failure_reasons)
         self._dynamic = dynamic_force_send
@@ -119,6 +121,13 @@ class Shipper:
         if self.phase is Phase.INCREMENTAL:
             self._due = min(self._due, now)
 
+    @property
+    def behind(self) -> int:
+        """How many bytes the coordinator does not have yet, and may still get."""
+        if self.phase in (Phase.ABORTED, Phase.DONE):
+            return 0
+        return max(0, self._size() - self.offset)
+
     def retry_now(self, now: float, spread: float) -> None:
         """The coordinator is back: try again within ``spread`` seconds."""
         if self.failures and self.phase is Phase.FINALIZING:
@@ -138,6 +147,7 @@ class Shipper:
         if waiting > 0:
             self._patching_early = True
             return Patch(self.offset, min(waiting, CHUNK))
+        self.caught_up_at = now
         if now - self._last_sent > self._force_send:
             self._touching = True
             return Update(JobState.RUNNING, self._size())
@@ -164,6 +174,8 @@ class Shipper:
         early, self._patching_early = self._patching_early, False
         if result.state in (PatchState.SUCCEEDED, PatchState.RANGE_MISMATCH):
             self.offset = result.offset
+            if not self.behind:
+                self.caught_up_at = now
         if self.phase is Phase.FINALIZING:
             if early and result.state is PatchState.NOT_FOUND:
                 return  # meant for a job that ran, where it counts for nothing; the rest is due already

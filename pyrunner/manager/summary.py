@@ -31,6 +31,8 @@ class JobSummary:
     begin_fields: dict[str, Any] = field(default_factory=dict)
     #: Fields of the line about its end.
     end_fields: dict[str, Any] = field(default_factory=dict)
+    #: As the payload says it; a label of a metric.
+    project_jobs_running: str = ""
 
     @property
     def id(self) -> int:
@@ -67,6 +69,7 @@ def summary_of(job: Job, config: RunnerConfig, received_at: float) -> JobSummary
             "runner_uuid": job.runner_info.uuid,
         },
         end_fields=project,
+        project_jobs_running=info.project_jobs_running_on_instance_runners_count,
     )
 
 

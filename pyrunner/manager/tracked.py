@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.journal import JobResult, JobStateRecord
 from pyrunner.jobdir.orders import Order, give_order
 from pyrunner.manager.cursor import Cursor
 from pyrunner.manager.link import Link
@@ -33,6 +34,25 @@ class Stage(Enum):
     RUN = auto()
     #: It has ended; result and trace are being delivered.
     SHIP = auto()
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the journal of a job has said last, for metrics; seconds since the epoch, 0 where not known."""
+
+    #: Section name of the stage now running.
+    stage: str = ""
+    #: The last one that was not empty.
+    last_stage: str = ""
+    started_at: float = 0.0
+    finished_at: float = 0.0
+
+    def note(self, state: JobStateRecord) -> None:
+        """Take over what a journal says."""
+        self.stage = state.stage
+        self.last_stage = state.stage or self.last_stage
+        self.started_at = state.started_at
+        self.finished_at = state.finished_at
 
 
 @dataclass(eq=False)
@@ -61,6 +81,9 @@ class TrackedJob:
     beat: tuple[int, float] | None = None
     #: Time stamp, inode and size of the journal that was read last.
     state_stamp: tuple[int, int, int] = (0, 0, 0)
+    progress: Progress = field(default_factory=Progress)
+    #: How it has ended; None before that.
+    result: JobResult | None = None
     #: The manager's own word on how the job ends.
     verdict: Verdict | None = None
     #: When the shipper has to be asked again, monotonic.

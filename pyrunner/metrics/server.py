@@ -5,6 +5,7 @@ It serves what its pages return and knows nothing of the manager.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 import socket
@@ -21,12 +22,14 @@ from pyrunner.metrics.access import Certificate, TokenGuard
 
 _log: Final = logging.getLogger(__name__)
 
-#: Connections at a time; more wait in the kernel.
+#: Connections at a time; more are closed at once.
 MOST_CONNECTIONS: Final = 16
 #: Seconds of silence after which a connection is closed.
 PATIENCE: Final = 15.0
 _TEXT: Final = "text/plain; charset=utf-8"
 _WORTH_PACKING: Final = 1024
+#: Seconds to wait when no connection can be accepted.
+_BREATH: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class MetricsServer:
         certificate: Certificate | None = None,
     ) -> None:
         self._server = _Server(listener, routes, guard, certificate)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve, name="metrics", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -72,9 +75,7 @@ class MetricsServer:
 
     def close(self) -> None:
         """Answer no more. Safe twice, and before :meth:`start`."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 class _Server(ThreadingHTTPServer):
@@ -96,6 +97,26 @@ class _Server(ThreadingHTTPServer):
         self.guard = guard
         self._certificate = certificate
         self._places = threading.Semaphore(MOST_CONNECTIONS)
+        self._stopped = threading.Event()
+
+    def serve(self) -> None:
+        """Accept connections until :meth:`stop`; without the library's wake-up twice a second."""
+        while not self._stopped.is_set():
+            try:
+                connection, peer = self.get_request()
+            except OSError:
+                # Out of descriptors, or the peer has gone already; or we are being stopped.
+                self._stopped.wait(_BREATH)
+                continue
+            self.process_request(connection, peer)
+
+    def stop(self) -> None:
+        """Close the socket; whoever waits for a connection wakes up."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.server_close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; its handshake is done by its own thread."""
@@ -109,13 +130,15 @@ class _Server(ThreadingHTTPServer):
         return connection, peer
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Hand a connection to a thread once there is a place for one."""
-        self._places.acquire()
+        """Hand a connection to a thread; without a place for one it is closed."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
         try:
             super().process_request(request, client_address)
-        except BaseException:
+        except RuntimeError:  # no thread is to be had
             self._places.release()
-            raise
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection."""
@@ -151,6 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.compress(body, compresslevel=1)
         self.send_response(page.status)
         self.send_header("Content-Type", page.content_type)
+        # Scrapes are rare: no connection is worth keeping, and none may be kept for ever.
+        self.send_header("Connection", "close")
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Length", str(len(body)))
         if packed:
@@ -161,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the library's name
 
     def __getattr__(self, name: str) -> Any:
         """Refuse every other method: the library looks one up as ``do_<METHOD>``."""
@@ -170,12 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _refuse(self) -> None:
-        # The body that may follow is not read.
-        self.close_connection = True
-        self.command = "GET"
-        self._answer_refusal()
-
-    def _answer_refusal(self) -> None:
+        # A body that may follow is not read: the connection ends here.
         body = b"Method Not Allowed\n"
         self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
         self.send_header("Content-Type", _TEXT)
@@ -197,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
         try:
             return route.page()
-        except Exception:
+        except Exception:  # noqa: BLE001 - said in the log; the next request may fare better
             _log.exception("a page of the metrics server cannot be made")
             return Page("the page cannot be made; see the log\n", HTTPStatus.INTERNAL_SERVER_ERROR)
 

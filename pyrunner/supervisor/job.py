@@ -25,6 +25,7 @@ from pyrunner.protocol.decode import decode
 from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.supervisor.executors import job_traits
 from pyrunner.supervisor.executors import make_executor as make_job_executor
+from pyrunner.supervisor.figures import cache_figures, interpolations
 from pyrunner.supervisor.report import store_stats, usage_lines
 from pyrunner.supervisor.watch import SupervisorWatch
 from pyrunner.system.usage import ResourceUsage
@@ -174,7 +175,11 @@ class SupervisedJob:
         if not usages:
             return
         started = self.journal.record.started_at
-        store_stats(self.control.stats, usages, started, time.time())
+        figures = {
+            "cache": cache_figures(self.control, [name for name, _ in usages]),
+            "interpolations": interpolations(self.record.job),
+        }
+        store_stats(self.control.stats, usages, started, time.time(), figures)
         if self._context is not None and self._context.runner.tristan.usage_report:
             with trace.section("resource_usage", "Resource usage"):
                 for line in usage_lines(usages):

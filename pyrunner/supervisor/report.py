@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,21 @@ from pyrunner.system.usage import ResourceUsage
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def store_stats(path: Path, usages: list[tuple[str, ResourceUsage]], started: float, ended: float) -> None:
-    """Write the resource use of each stage attempt and of the whole job."""
+def store_stats(
+    path: Path,
+    usages: list[tuple[str, ResourceUsage]],
+    started: float,
+    ended: float,
+    figures: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the resource use of each stage attempt and of the whole job.
+
+    :param figures: what else is to be in the file (:class:`pyrunner.jobdir.stats.JobStats`).
+    """
     stages: list[dict[str, Any]] = [{"stage": name, **usage.to_dict()} for name, usage in usages]
     job = total(usages).to_dict()
-    write_json(path, {"started_at": started, "ended_at": ended, "stages": stages, "job": job}, durable=False)
+    value = {"started_at": started, "ended_at": ended, "stages": stages, "job": job, **(figures or {})}
+    write_json(path, value, durable=False)
 
 
 def total(usages: list[tuple[str, ResourceUsage]]) -> ResourceUsage:

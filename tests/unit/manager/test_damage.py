@@ -117,7 +117,8 @@ def test_a_damaged_job_does_not_keep_others_from_being_resumed(tmp_path: Path) -
         def has(self, _business: Business, _job_id: int) -> bool:
             return False
 
-        def add(self, job: TrackedJob) -> None:
+        def add(self, job: TrackedJob, resumed: bool) -> None:
+            assert resumed
             taken.append(job)
 
         def announce(self, _job: TrackedJob) -> None:
