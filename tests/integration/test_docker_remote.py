@@ -201,7 +201,7 @@ def test_an_engine_that_is_restarted(tmp_path: Path, engine: SecondEngine, lab: 
 
 
 def test_an_engine_that_is_away_at_the_end(tmp_path: Path, engine: SecondEngine, lab: DockerLab) -> None:
-    """Its exit code is found when the engine is back; of the last lines, which none keeps, the trace warns."""
+    """Its exit code is found when the engine is back; the trace warns that the last lines may be missing."""
     job = _place(
         tmp_path,
         engine,

@@ -27,6 +27,11 @@ _SCRIPT = [
     "for i in $(seq 500); do echo after $i; done; exit 7",
 ]
 _LINES = [*(f"before {i}" for i in range(1, 501)), *(f"after {i}" for i in range(1, 501))]
+#: Enough of git for a stage that fetches nothing.
+_NO_GIT = b"""#!/bin/sh
+if [ "$1" = init ]; then mkdir -p "$2"; fi
+exit 0
+"""
 _SERVICE = b"#!/bin/sh\necho serving\nexec sleep 1000\n"
 
 
@@ -90,6 +95,33 @@ def test_an_entrypoint_outlives_the_engine(tmp_path: Path, engine: SecondEngine)
     _let_go(job)
     assert job.finish().exit_code == 7
     assert output_of(job) == ["preparing", *_LINES]
+
+
+@pytest.mark.parametrize("engine", [True], indirect=True, ids=["live-restore"])
+def test_a_workspace_stage_while_the_engine_is_restarted(tmp_path: Path, engine: SecondEngine) -> None:
+    """The engine forgets what it executes: it is ended, and the stage is done again."""
+    lab = engine.lab()
+    hook = (
+        "if [ -e /shared/ready ]; then echo again; else touch /shared/ready; "
+        "n=0; while [ $n -lt 600 ]; do n=$((n+1)); sleep 0.1; echo $n > /shared/count; done; fi"
+    )
+    job = _place(
+        tmp_path,
+        engine,
+        lab,
+        docker={"helper_image": engine.helper(lab, {"bin/git": _NO_GIT})},
+        runner={"pre_get_sources_script": hook},
+        variables={"GIT_STRATEGY": "fetch"},
+        script=["echo fine"],
+    ).start()
+    _await_ready(job)
+    engine.stop()
+    engine.start()
+    assert job.finish().state == "success"
+    count = (tmp_path / "shared" / "count").read_text()
+    assert int(count) < 600
+    assert output_of(job, "get_sources").count("again") == 1
+    assert output_of(job) == ["fine"]
 
 
 @pytest.mark.parametrize("ends", ["stop", "kill"])

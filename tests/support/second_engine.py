@@ -138,7 +138,7 @@ class SecondEngine:
     def helper(self, lab: DockerLab, files: dict[str, bytes] | None = None) -> str:
         """Return an image that can serve as helper: busybox, and gitlab-runner-helper in short."""
         own = {"bin/gitlab-runner-helper": _HELPER, **(files or {})}
-        return lab.image(files=own, name=f"pyrunner-test-{lab.mark}/helper:1")
+        return lab.image(files=own)
 
     def things(self, api: docker.APIClient) -> list[str]:
         """Return what jobs have left on it: containers, volumes, networks of their own."""

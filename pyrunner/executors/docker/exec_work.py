@@ -71,7 +71,7 @@ class ExecWork:
             return {"vanished": f"the container of the stage is not to be reached: {error}"}
 
     def _end_container(self) -> None:
-        """End what may go on in it: an engine that was restarted knows nothing of it, and it is tried again."""
+        """End what may go on in it: a restarted engine knows nothing of it, and it is done again."""
         ends = min(time.monotonic() + RECONNECT, self.give_up_at)
         while True:
             with contextlib.closing(Engine(self.endpoint)) as engine:
