@@ -1,4 +1,4 @@
-"""``python packaging/make_package.py [deb] [rpm] [zipapp] [tree]``: packages under ``dist/``.
+"""``python packaging/make_package.py [deb] [rpm] [zipapp] [image] [tree]``: packages under ``dist/``.
 
 :mod:`staging` has what is in them; deb, rpm and single file only wrap it.
 """
@@ -11,11 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from debian import make_deb
+from image import make_context
 from redhat import make_rpm
 from single_file import make_single_file
 from staging import SOURCE, BuildFailed, Interpreter, default_interpreter, stage
 
-KINDS = ("deb", "rpm", "zipapp")
+KINDS = ("deb", "rpm", "zipapp", "image")
 
 
 def main() -> int:
@@ -50,6 +51,8 @@ def _made(kind: str, tree: Path, interpreter: Interpreter, options: argparse.Nam
             path = make_rpm(tree, options.out, interpreter, options.release)
         elif kind == "zipapp":
             path = make_single_file(options.out, interpreter)
+        elif kind == "image":
+            path = make_context(options.out, options.release)
         else:
             path = tree
     except BuildFailed as error:

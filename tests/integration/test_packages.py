@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import re
 import shutil
@@ -131,15 +130,9 @@ def image(packages: Path) -> Iterator[str]:
     """The image of packaging/docker on the tests' Debian."""
     make_image()
     name = f"pyrunner-test/image:{uuid.uuid4().hex[:10]}"
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        tar.add(packages / f"pyrunner_{__version__}-1_amd64.deb", "dist/pyrunner.deb")
-        tar.add(ROOT / "packaging/docker", "packaging/docker")
-    options = ["--file", "packaging/docker/Dockerfile", "--tag", name, "--label", f"{LABEL}=image"]
-    options += ["--build-arg", f"BASE={IMAGE}", "--build-arg", "PACKAGE=dist/pyrunner.deb"]
-    done = subprocess.run(
-        ["docker", "build", *options, "-"], input=context.getvalue(), capture_output=True, check=False
-    )
+    context = make("image", "--out", packages)
+    options = ["--tag", name, "--label", f"{LABEL}=image", "--build-arg", f"BASE={IMAGE}"]
+    done = subprocess.run(["docker", "build", *options, context], capture_output=True, check=False)
     words = (done.stdout + done.stderr).decode(errors="replace")
     if "Failed to fetch" in words or "Temporary failure resolving" in words:
         pytest.skip("containers of this host reach no package archive")
