@@ -26,7 +26,7 @@ from pyrunner.errors import UsageError
 from pyrunner.manager.business import executor_root
 from pyrunner.manager.link import known_executors
 from pyrunner.migration.differences import Difference, differences
-from pyrunner.migration.old_service import OldService, read_old_service
+from pyrunner.migration.old_service import OldService, read_old_service, unit_fits
 from pyrunner.migration.switch import Before, Switch
 from pyrunner.service.control import Service
 from pyrunner.service.description import ServiceDescription, check_service_name
@@ -85,6 +85,8 @@ def run(invocation: Invocation) -> int:
         )
     file.require_writable()
     description = _description(services[1], file.path, old) if services and old else None
+    if services and description is not None and unit_fits(services[1], description):
+        description = None
     before = Before(
         active=old.active if old else False,
         enabled=old.enabled if old else False,

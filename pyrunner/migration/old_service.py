@@ -1,4 +1,4 @@
-"""What gitlab-runner's own unit says: where its configuration is, and whom its jobs run as."""
+"""What the units say that are there: where the configuration is, and whom jobs run as."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 
 from pyrunner.errors import ServiceError
 from pyrunner.service.calls import Systemctl
+from pyrunner.service.control import Service, State
+from pyrunner.service.description import ServiceDescription
 
 _PROGRAM: Final = "gitlab-runner"
 #: Flags of ``run`` with a value, by each of their names (config-and-commands.md 2.2).
@@ -81,6 +83,28 @@ def read_old_service(systemctl: Systemctl, name: str) -> OldService | None:
         listen_address=given.get("listen_address", ""),
         left=tuple(left),
     )
+
+
+def unit_fits(service: Service, wanted: ServiceDescription) -> bool:
+    """Tell whether a unit of ours, a package's for instance, is there already and does what is wanted.
+
+    :raises ServiceError: when an administrator's own unit does something else: it is not ours to replace.
+    """
+    if service.state() is State.NOT_INSTALLED:
+        return False
+    given, _ = _arguments(_command(service.systemctl.ask("cat", service.unit).out)[1:])
+    shown = service.systemctl.properties(service.unit, "User")
+    fits = (
+        given.get("config") == str(wanted.config)
+        and given.get("user", "") == wanted.user
+        and shown["User"] == wanted.init_user
+    )
+    if not fits and service.path.exists():
+        raise ServiceError(
+            f"{service.path} has another config or user than gitlab-runner's service; uninstall it first "
+            f"(pyrunner uninstall --service {service.name}), or choose another name with --to"
+        )
+    return fits
 
 
 def _command(unit: str) -> list[str]:

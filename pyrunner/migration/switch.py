@@ -57,7 +57,8 @@ class Switch:
 
         :param before: as things are; an earlier record of a way that was not finished counts more.
         :param chosen: entries that get ``source_path = "slot"``.
-        :param description: of our unit, where it has to be made.
+        :param description: of our unit, where it has to be made; one in the folder of administrators comes
+            before a package's of the same name.
         :raises PyrunnerError: when a step fails; gitlab-runner then runs as before.
         """
         before = self._recorded() or before
@@ -107,7 +108,7 @@ class Switch:
     def _begin(self, description: ServiceDescription | None) -> None:
         if self._new is None:
             return
-        if self._new.state() is State.NOT_INSTALLED and description is not None:
+        if description is not None and not self._new.path.exists():
             self._say(f"Installing {self._new.path}.")
             self._new.install(description)
         else:

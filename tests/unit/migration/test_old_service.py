@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from pyrunner.errors import ServiceError
-from pyrunner.migration.old_service import OldService, read_old_service
+from pyrunner.migration.old_service import OldService, read_old_service, unit_fits
 from pyrunner.service.calls import Systemctl
+from pyrunner.service.control import Service
+from pyrunner.service.description import ServiceDescription
+from pyrunner.service.unit import render_unit
 from tests.support.fake_systemd import FakeSystemd
 
 UNIT = r"""[Unit]
@@ -94,3 +97,36 @@ def test_a_unit_of_something_else(systemd: FakeSystemd) -> None:
     """A service of that name that starts another program is not stopped by us."""
     with pytest.raises(ServiceError, match="does not start gitlab-runner"):
         read(systemd, "[Service]\nExecStart=/usr/bin/pyrunner run\n")
+
+
+def ours(systemd: FakeSystemd, administrators: Path) -> Service:
+    """Return our service, whose administrators' units are elsewhere than the package's."""
+    return Service("pyrunner", False, {}, run=systemd, units=administrators)
+
+
+def wanted(config: str = "/c", user: str = "ci") -> ServiceDescription:
+    """Return a unit."""
+    return ServiceDescription(
+        name="pyrunner",
+        program=("/usr/bin/pyrunner",),
+        config=Path(config),
+        working_directory=Path("/"),
+        user=user,
+    )
+
+
+def test_a_unit_of_the_package_that_fits(systemd: FakeSystemd, tmp_path: Path) -> None:
+    """The package's unit serves where it has the same configuration and user; else another goes over it."""
+    assert not unit_fits(ours(systemd, tmp_path), wanted())
+    (systemd.units / "pyrunner.service").write_text(render_unit(wanted()))
+    assert unit_fits(ours(systemd, tmp_path), wanted())
+    assert not unit_fits(ours(systemd, tmp_path), wanted(user="root"))
+    assert not unit_fits(ours(systemd, tmp_path), wanted(config="/d"))
+
+
+def test_a_unit_of_an_administrator_that_does_not(systemd: FakeSystemd) -> None:
+    """It is not replaced behind somebody's back."""
+    (systemd.units / "pyrunner.service").write_text(render_unit(wanted()))
+    assert unit_fits(ours(systemd, systemd.units), wanted())
+    with pytest.raises(ServiceError, match="uninstall it first"):
+        unit_fits(ours(systemd, systemd.units), wanted(user="root"))
