@@ -82,6 +82,7 @@ COMMANDS: Final = {
         quiet=True,
     ),
     "list": LazyCommand("pyrunner.cli.listing", "List all configured runners"),
+    "logs": LazyCommand("pyrunner.cli.logs", "show what jobs print", quiet=True),
     "manual": LazyCommand("pyrunner.cli.manual", "print the manual page", hidden=True, quiet=True),
     "migrate": LazyCommand(
         "pyrunner.cli.migrate", "switch this host from gitlab-runner to pyrunner, or back", quiet=True
@@ -97,6 +98,7 @@ COMMANDS: Final = {
     "status": LazyCommand("pyrunner.cli.service", "get status of a service", attribute="STATUS"),
     "stop": LazyCommand("pyrunner.cli.service", "stop service", attribute="STOP"),
     "supervise": LazyCommand("pyrunner.cli.supervise", "drive one job", hidden=True, quiet=True),
+    "top": LazyCommand("pyrunner.cli.top", "show what running jobs do and use", quiet=True),
     "uninstall": LazyCommand("pyrunner.cli.service", "uninstall service", attribute="UNINSTALL"),
     "unregister": LazyCommand("pyrunner.cli.unregister", "unregister specific runner"),
     "verify": LazyCommand("pyrunner.cli.verify", "verify all registered runners"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -55,17 +56,31 @@ def running_jobs(config: Config, environ: Mapping[str, str]) -> list[tuple[Runni
 
     :raises JobDirError: when a run directory may not be read by this user.
     """
+    with explained():
+        return [one for business in known_businesses(config, environ) for one in _of_business(business)]
+
+
+def known_businesses(config: Config, environ: Mapping[str, str]) -> list[Business]:
+    """Return what is below the roots of the ``[[runners]]`` entries, whether or not an entry still uses it.
+
+    :raises PermissionError: when a root may not be read by this user; see :func:`explained`.
+    """
     roots = sorted({executor_root(runner, environ, os.getuid()) for runner in config.runners})
-    found: list[tuple[RunningJob, ControlDir]] = []
-    for root in roots:
-        try:
-            for business in _businesses(root):
-                found += _of_business(business)
-        except PermissionError as error:
-            raise JobDirError(
-                f"{error.filename}: not readable; run this as the user that the runner manager runs as"
-            ) from None
-    return found
+    return [business for root in roots for business in _businesses(root)]
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Say what to do when this user may not read a run directory.
+
+    :raises JobDirError: in place of a PermissionError.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise JobDirError(
+            f"{error.filename}: not readable; run this as the user that the runner manager runs as"
+        ) from None
 
 
 def _businesses(root: Path) -> list[Business]:

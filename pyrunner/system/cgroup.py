@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pyrunner.errors import JobDirError
-from pyrunner.system.cgroup_accounting import usage_of_v1, usage_of_v2
+from pyrunner.system.cgroup_accounting import memory_of_v1, memory_of_v2, usage_of_v1, usage_of_v2
 from pyrunner.system.cgroup_mounts import Hierarchy, own_hierarchies
 from pyrunner.system.cgroup_tree import is_populated, kill_members, members, remove_tree
 from pyrunner.system.process import ProcessIdentity, await_exit
@@ -199,6 +199,14 @@ class JobCgroup:
             )
             total = total.filled_from(one)
         return total
+
+    def memory(self) -> int | None:
+        """Return the bytes that the members hold now; None where no hierarchy counts them."""
+        sizes = (
+            memory_of_v2(part.folder) if part.version == 2 else memory_of_v1(part.folder, part.controllers)
+            for part in self._parts
+        )
+        return next((size for size in sizes if size is not None), None)
 
     def remove(self) -> bool:
         """Remove the group, and groups that the job made below it; False when a process is in it."""

@@ -47,6 +47,22 @@ def usage_of_v1(folder: Path, controllers: AbstractSet[str]) -> ResourceUsage:
     )
 
 
+def memory_of_v2(folder: Path) -> int | None:
+    """Return the bytes that a v2 cgroup holds now, without file pages that the kernel would drop first."""
+    return _without_cache(_number(folder / "memory.current"), folder, "inactive_file")
+
+
+def memory_of_v1(folder: Path, controllers: AbstractSet[str]) -> int | None:
+    """Return the same of a v1 cgroup."""
+    if "memory" not in controllers:
+        return None
+    return _without_cache(_number(folder / "memory.usage_in_bytes"), folder, "total_inactive_file")
+
+
+def _without_cache(size: int | None, folder: Path, key: str) -> int | None:
+    return None if size is None else max(0, size - _pairs(folder / "memory.stat").get(key, 0))
+
+
 def _cpuacct(folder: Path) -> tuple[float | None, float | None]:
     user, system = _number(folder / "cpuacct.usage_user"), _number(folder / "cpuacct.usage_sys")
     if user is not None and system is not None:

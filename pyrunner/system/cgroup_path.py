@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from pyrunner.system.cgroup_accounting import usage_of_v1, usage_of_v2
+from pyrunner.system.cgroup_accounting import memory_of_v1, memory_of_v2, usage_of_v1, usage_of_v2
 from pyrunner.system.cgroup_mounts import Hierarchy, find_hierarchies
 from pyrunner.system.cgroup_tree import members, remove_tree
 from pyrunner.system.usage import ResourceUsage
@@ -32,6 +32,14 @@ class CgroupPath:
             part = usage_of_v2(one.own) if one.version == 2 else usage_of_v1(one.own, one.controllers)
             total = total.filled_from(part)
         return total
+
+    def memory(self) -> int | None:
+        """Return the bytes that its members hold now; None where no hierarchy counts them."""
+        sizes = (
+            memory_of_v2(one.own) if one.version == 2 else memory_of_v1(one.own, one.controllers)
+            for one in self._hierarchies
+        )
+        return next((size for size in sizes if size is not None), None)
 
     def forget_peak(self) -> None:
         """Begin the peak of memory anew, where the kernel lets us."""
