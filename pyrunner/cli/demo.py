@@ -1,7 +1,8 @@
-"""``pyrunner demo``: a small pipeline on this machine, from registration to its traces, with no GitLab.
+"""``pyrunner demo``: small pipelines on this machine, from registration to their traces, with no GitLab.
 
 It does what an operator does: a coordinator (our own, on loopback), ``pyrunner register``,
-``pyrunner run``, three jobs; then a table of what they took, and everything is stopped.
+``pyrunner run``, three jobs; then a table of what they took, and everything is stopped. Then what a developer
+does: ``pyrunner exec`` in a working copy (:mod:`.demo_pipeline`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final
 import click
 from tabulate import tabulate
 
+from pyrunner.cli.demo_pipeline import make_repository, run_sample
 from pyrunner.cli.traceview import TraceView
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
@@ -62,13 +64,15 @@ def demo(keep: bool, quiet: bool) -> None:
 
     Example: pyrunner demo --quiet
     """
-    sample = Path(__file__).resolve().parents[2] / "examples" / "orchard"
-    if not sample.is_dir():
-        raise PyrunnerError(f"{sample} is missing: the demo needs a checkout, not only the package")
+    samples = Path(__file__).resolve().parents[2] / "examples"
+    if not samples.is_dir():
+        raise PyrunnerError(f"{samples} is missing: the demo needs a checkout, not only the package")
     folder = Path(tempfile.mkdtemp(prefix="pyrunner-demo-"))
     demonstration = Demonstration(folder, Console(quiet))
     try:
-        passed = demonstration.run(sample)
+        passed = demonstration.run(samples / "orchard")
+        click.echo()
+        passed &= run_sample(samples / "pipeline", folder, os.environ, quiet)
     finally:
         demonstration.stop()
         if not keep:
@@ -224,13 +228,7 @@ class Demonstration:
     def _make_repository(self, sample: Path) -> None:
         tree = self.folder / "orchard"
         shutil.copytree(sample, tree)
-        identity = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgsign=false"]
-        for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Orchard"]):
-            done = subprocess.run(
-                ["git", *identity, *command], cwd=tree, check=False, capture_output=True, text=True
-            )
-            if done.returncode:
-                raise PyrunnerError(f"git {command[0]} failed: {done.stderr.strip()}; is git installed?")
+        make_repository(tree)
         self.coordinator.add_repository("demo/orchard", tree)
 
     def _closing_table(self, ids: dict[int, DemoJob]) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -24,6 +25,7 @@ from pyrunner.system.lock import OpenFileLock
 
 #: Runs that are kept.
 KEPT_RUNS: Final = 10
+LOOPBACK: Final = "127.0.0.1"
 _LANES: Final = 16
 _RESULT: Final = "result.json"
 _KEEP: Final = ".keep"
@@ -33,10 +35,12 @@ _KEEP: Final = ".keep"
 class Lane:
     """Checkouts and caches for one run at a time.
 
-    :param port: what the coordinator listens on: jobs that an earlier run left behind look for it there.
+    :param host: what the coordinator listens on, with ``port``. Both stay from run to run: caches are kept by
+        them, and jobs that a killed run has left behind look for it there.
     """
 
     path: Path
+    host: str
     port: int
     lock: OpenFileLock
 
@@ -71,10 +75,10 @@ class ProjectFolder:
         digest = hashlib.sha256(os.fsencode(top)).hexdigest()[:8]
         return cls(Path(data) / "pyrunner" / "exec" / f"{safe_name(top.name or 'root')}-{digest}")
 
-    def take_lane(self, host: str) -> Lane:
+    def take_lane(self, bridge: str = "") -> Lane:
         """Return a lane that nobody else has.
 
-        :param host: address that its port must be free on.
+        :param bridge: address of this machine that containers reach; empty when there will be none.
         :raises PyrunnerError: when all are taken.
         """
         for number in range(1, _LANES + 1):
@@ -83,9 +87,9 @@ class ProjectFolder:
             lock = OpenFileLock.take(path / "lock")
             if lock is None:
                 continue
-            port = _free_port(host, path / "port")
-            if port:
-                return Lane(path, port, lock)
+            address = _free_address(path / "address.json", bridge)
+            if address is not None:
+                return Lane(path, *address, lock)
             lock.close()
         raise PyrunnerError(f"{_LANES} runs of this working copy are under way; wait for one to end")
 
@@ -126,18 +130,27 @@ class ProjectFolder:
         return (run, result) if isinstance(result, dict) else None
 
 
-def _free_port(host: str, memory: Path) -> int:
-    """Return the port of a lane, which is remembered; 0 when something else has it."""
-    remembered = 0
-    with contextlib.suppress(OSError, ValueError):
-        remembered = int(memory.read_text())
+def _free_address(memory: Path, bridge: str) -> tuple[str, int] | None:
+    """Return the address of a lane, which is remembered; None when something else has its port."""
+    host, port = LOOPBACK, 0
+    with contextlib.suppress(OSError, JobDirError, KeyError, TypeError):
+        remembered = read_json(memory)
+        host, port = str(remembered["host"]), int(remembered["port"])
+    for candidate in dict.fromkeys((bridge,) if bridge else (host, LOOPBACK)):
+        try:
+            found = _bind(candidate, port)
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL and candidate == host:
+                continue  # docker is gone, and its bridge with it
+            return None
+        write_json(memory, {"host": candidate, "port": found}, durable=False)
+        return candidate, found
+    return None
+
+
+def _bind(host: str, port: int) -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, remembered))
-        except OSError:
-            return 0
-        port = int(probe.getsockname()[1])
-    memory.write_text(str(port))
-    return port
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from pyrunner.ci.plan import PlannedJob
+from pyrunner.ci.plan import Pipeline, PlannedJob
 from pyrunner.cli.exec.folders import Lane
 from pyrunner.cli.exec.options import Options
 from pyrunner.config.docker import DockerConfig
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import EngineError, UsageError
 
-LOOPBACK: Final = "127.0.0.1"
 #: Seconds that an interrupted job may clean up.
 _GRACE: Final = 10.0
 _HINT: Final = "start docker, or run everything on this machine with --executor shell"
@@ -49,15 +48,26 @@ class Executors:
             raise UsageError(f"{job.name} runs in a container, but {reason}; {_HINT}")
         return "docker"
 
+    def all_of(self, pipeline: Pipeline) -> list[str]:
+        """Return the executors of a pipeline's jobs; which ones a child pipeline takes is not known yet.
+
+        :raises UsageError: when one cannot be had.
+        """
+        found = {self.of(job) for job in pipeline.jobs if job.trigger is None}
+        if any(job.trigger is not None for job in pipeline.jobs):
+            found |= {"shell"} if self.choice != "docker" else set()
+            found |= {"docker"} if self.choice != "shell" and not self.why_no_docker() else set()
+        return sorted(found, reverse=True)
+
     def why_no_docker(self) -> str:
         """Return why there is no docker to use; empty when there is."""
         if self._missing is None:
             self._missing = self._ask_docker()
         return self._missing
 
-    def host(self, used: Iterable[str]) -> str:
-        """Return the address that all jobs reach the coordinator at: containers know the bridge's only."""
-        return self._gateway if "docker" in used and self._gateway else LOOPBACK
+    def bridge(self, used: Iterable[str]) -> str:
+        """Return the address of this machine that containers reach; empty when there will be none."""
+        return self._gateway if "docker" in used else ""
 
     def _ask_docker(self) -> str:
         from pyrunner.executors.docker.engine import Endpoint, Engine  # half the start-up time

@@ -99,9 +99,8 @@ def planned(invocation: Invocation, options: Options, words: Words) -> Iterator[
             last=last,
         )
         executors = Executors(options.text("executor"), options.text("docker-image"), environ)
-        executors_used = {executors.of(job) for job in chosen.pipeline.jobs if job.trigger is None}
-        host = executors.host(executors_used)
-        lane = project.take_lane(host)
+        used = executors.all_of(chosen.pipeline)
+        lane = project.take_lane(executors.bridge(used))
         plan = Plan(
             options=options,
             chosen=chosen,
@@ -109,7 +108,7 @@ def planned(invocation: Invocation, options: Options, words: Words) -> Iterator[
             folder=folder,
             repository=folder / "repository",
             lane=lane,
-            host=host,
+            used=used,
             executors=executors,
             lent=lent_settings(options.text("config"), environ),
             environ=environ,

@@ -9,7 +9,7 @@ import contextlib
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -59,7 +59,8 @@ class Plan:
     folder: Path
     repository: Path
     lane: Lane
-    host: str
+    #: Names of the executors that jobs get.
+    used: Sequence[str]
     executors: Executors
     lent: Mapping[str, RunnerConfig]
     environ: Mapping[str, str]
@@ -70,16 +71,6 @@ class Plan:
     def number(self) -> int:
         """The run's number."""
         return int(self.folder.name)
-
-    @property
-    def used(self) -> list[str]:
-        """The executors that jobs get; those of child pipelines are not known yet."""
-        found = {self.executors.of(job) for job in self.chosen.pipeline.jobs if job.trigger is None}
-        if any(job.trigger is not None for job in self.chosen.pipeline.jobs):
-            found.add("shell")
-            if self.executors.choice != "shell" and not self.executors.why_no_docker():
-                found.add("docker")
-        return sorted(found, reverse=True)
 
 
 @dataclass
@@ -120,7 +111,7 @@ class Session:
         plan = self._plan
         began = time.monotonic()
         coordinator = EmbeddedCoordinator(
-            host=plan.host,
+            host=plan.lane.host,
             port=plan.lane.port,
             directory=plan.folder / "coordinator",
             settings=CoordinatorSettings(trace_update_interval=1, long_poll_seconds=_LONG_POLL),
@@ -201,6 +192,7 @@ class Session:
                 self._leaving = self.interrupted = True
                 self._display.note("stopping the jobs …")
                 service.cancel(pipeline_id)
+                coordinator.store.tick_queue()
             return math.inf
         if self._look:
             self._look = False
