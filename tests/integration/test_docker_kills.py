@@ -6,12 +6,14 @@ A few of the calls are tried each time; all of them with ``PYRUNNER_KILL_MATRIX=
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.docker import DockerLab
 from tests.support.docker_kills import Outcome, Scenario
+from tests.support.second_engine import second_engine, why_no_second_engine
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
@@ -50,11 +52,26 @@ def _same(reference: Outcome, outcome: Outcome) -> bool:
 @pytest.mark.parametrize("kind", ["plain", "entrypoint", "service", "container"])
 def test_killed_at_a_call(tmp_path: Path, docker_lab: DockerLab, kind: str) -> None:
     """The script runs once, every line is in the trace once, and nothing is left."""
-    scenario = _scenario(docker_lab, kind)
+    _try_calls(tmp_path, _scenario(docker_lab, kind))
+
+
+@pytest.mark.timeout(3600 if _ALL else 120)
+def test_killed_at_a_call_to_a_remote_engine(tmp_path: Path) -> None:
+    """The same where output and script come and go by the container's own streams."""
+    if reason := why_no_second_engine():
+        pytest.skip(reason)
+    with second_engine(tls=True) as engine:
+        lab = engine.lab()
+        docker = {**engine.settings, "helper_image": engine.helper(lab), "disable_cache": True}
+        _try_calls(tmp_path, Scenario(lab, docker, lab.image(), {}), _SAMPLES[1:3])
+        assert engine.things(lab.api) == []
+
+
+def _try_calls(tmp_path: Path, scenario: Scenario, samples: Sequence[tuple[float, bool]] = _SAMPLES) -> None:
     reference = scenario.run(tmp_path / "reference")
     assert (reference.result.state, reference.runs, reference.containers) == ("success", 1, [])
     every = [(number, before) for number in range(1, reference.calls + 1) for before in (True, False)]
-    some = [(max(1, round(part * reference.calls)), before) for part, before in _SAMPLES]
+    some = [(max(1, round(part * reference.calls)), before) for part, before in samples]
     failures = []
     for number, before in every if _ALL else some:
         outcome = scenario.run(tmp_path / f"{number}{before}", number, before=before)
