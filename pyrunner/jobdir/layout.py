@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pyrunner.jobdir.names import host_folder, safe_child, safe_name
 from pyrunner.protocol.job import Job
 
+#: What the name of the folder with the slots' ``/cache`` ends with.
+SLOT_CACHES: Final = "-slots"
 _MERGE_REQUEST = re.compile(r"refs/merge-requests/(\d+)/(?:head|merge|train)\Z")
 
 
@@ -83,6 +86,14 @@ class Business:
         host = host_folder(job.git_info.repo_url)
         kind = "protected" if protected else "unprotected"
         return self.cache / "projects" / host / str(job.job_info.project_id) / kind
+
+
+def slot_caches(project_cache: Path) -> Path:
+    """Return the folder that holds what containers of each slot see as ``/cache``.
+
+    :param project_cache: :meth:`Business.project_cache`.
+    """
+    return project_cache.with_name(f"{project_cache.name}{SLOT_CACHES}")
 
 
 def project_dependency_lib(project: Path, protected: bool) -> Path:

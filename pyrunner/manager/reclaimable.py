@@ -21,6 +21,8 @@ project came.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -30,13 +32,15 @@ from pathlib import Path
 from typing import Final
 
 from pyrunner.jobdir.index import done_jobs
-from pyrunner.jobdir.layout import Business, project_dependency_lib
+from pyrunner.jobdir.layout import SLOT_CACHES, Business, project_dependency_lib
 from pyrunner.manager.run_folders import changed_at, project_folders, ref_folders, slot_folders, subfolders
 
 #: Seconds that the record of an acknowledged job stays whatever it takes: the same job may come again.
 YOUNG_JOB: Final = 86400.0
 #: Entries of one cache that are looked at for the time of its last use.
 _MOST_ENTRIES: Final = 1000
+#: Folders below one another that a key's slashes make.
+_DEEPEST_KEY: Final = 32
 _SLOT_CACHE: Final = re.compile(r"slot([0-9]{1,9})\Z")
 
 
@@ -131,7 +135,7 @@ def _in_cache(business: Business, project: Path, folder: Path, now: float) -> It
         return
     came = min(now, changed_at(project))
     for entry in entries:
-        number = _SLOT_CACHE.match(entry.name)
+        number = _SLOT_CACHE.match(entry.name) if folder.name.endswith(SLOT_CACHES) else None
         used = changed_at(entry) if number else _archive_used_at(entry)
         yield Reclaimable(
             Kind.SLOT_CACHE if number else Kind.CACHE,
@@ -144,18 +148,23 @@ def _in_cache(business: Business, project: Path, folder: Path, now: float) -> It
 
 
 def _archive_used_at(entry: Path) -> float:
-    """Return when an archive was written or read: reading sets no time but that of the access."""
+    """Return when an archive was written or read: reading sets no time but that of the access.
+
+    Only so much is looked at: a job's workspace stage can leave a tree here of any size and depth.
+    """
     latest, seen = changed_at(entry), 0
-    for folder, _, files in os.walk(entry):
-        for name in files:
-            seen += 1
-            try:
-                status = os.lstat(os.path.join(folder, name))
-            except OSError:
-                continue
-            latest = max(latest, status.st_mtime, status.st_atime)
-        if seen > _MOST_ENTRIES:
-            break
+    folders = [(str(entry), 0)]
+    while folders and seen < _MOST_ENTRIES:
+        folder, depth = folders.pop()
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for one in itertools.islice(entries, _MOST_ENTRIES):
+                seen += 1
+                if one.is_dir(follow_symlinks=False):
+                    if depth < _DEEPEST_KEY:
+                        folders.append((one.path, depth + 1))
+                    continue
+                status = one.stat(follow_symlinks=False)
+                latest = max(latest, status.st_mtime, status.st_atime)
     return latest
 
 

@@ -18,6 +18,7 @@ from pyrunner.config.dependency_tools import chosen_tools
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import JobDirError
 from pyrunner.jobdir.dependency_folders import make_in_slot_cache, open_to_readers
+from pyrunner.jobdir.layout import slot_caches
 from pyrunner.jobdir.record import JobRecord
 
 _STEP: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,8 +27,12 @@ _OPEN: Final = 0o777
 
 
 def slot_cache(record: JobRecord) -> Path:
-    """Return the folder that containers of this slot see as ``/cache`` (tristan-layout.md 2)."""
-    return Path(record.cache) / f"slot{record.executor_id}"
+    """Return the folder that containers of this slot see as ``/cache`` (tristan-layout.md 2).
+
+    Beside the folder of the archives, not in it: workspace stages have that one mounted, and what a job has
+    them run could put a link in the place of a mount's source, which every start of a container follows.
+    """
+    return slot_caches(Path(record.cache)) / f"slot{record.executor_id}"
 
 
 def make_host_folders(record: JobRecord) -> None:

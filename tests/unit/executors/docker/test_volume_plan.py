@@ -22,7 +22,7 @@ from pyrunner.executors.docker.volume_plan import (
 from tests.support.docker_jobs import docker_job
 
 SOURCE = "/srv/tristan/1/run/3/gitlab.example.com/group/app/branches/main/source"
-CACHE = "/srv/tristan/1/cache/projects/gitlab.example.com/7/unprotected/slot3"
+CACHE = "/srv/tristan/1/cache/projects/gitlab.example.com/7/unprotected-slots/slot3"
 OWNER = hashlib.sha256(b"glrt-t1_abcdefghijkl-s_1234567890ab-7-1").hexdigest()[:32]
 
 
