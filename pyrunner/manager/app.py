@@ -95,6 +95,7 @@ def _run(options: ManagerOptions) -> int:
     config, found = _first_config(watcher, options.config_path)
     logs.apply(config)
     system_id = _system_id(options.config_path)
+    _log.info("Usage logger disabled", extra={"fields": _counts()})
     _log.info("Configuration loaded", extra={"fields": _counts()})
     manager = Manager(
         config=config,

@@ -40,6 +40,7 @@ from pyrunner.manager.reloading import Reloading
 from pyrunner.manager.requests import Requests, answer_of, coordinator_answered
 from pyrunner.manager.roster import Roster
 from pyrunner.manager.rotation import Rotation
+from pyrunner.manager.shortages import Shortages
 from pyrunner.manager.shutdown import ProcessState, Shutdown
 from pyrunner.manager.signals import Signals
 from pyrunner.manager.spawner_client import SpawnerClient
@@ -121,6 +122,7 @@ class Manager:
             why_abort=lambda: why_jobs_would_die(environ) if detaches else "nobody would take them up",
         )
         self._housekeeping = Housekeeping(self.mailbox, self.fleet, environ)
+        self._shortages = Shortages()
         self._leftovers = Leftovers(self.mailbox, environ)
         self._notifier = ServiceNotifier(environ)
         self.reloading = Reloading(watcher, self._apply, apply_logging)
@@ -244,7 +246,10 @@ class Manager:
         self._requests.send(self.fleet.runners[key], hold)
 
     def _may_ask(self, key: str) -> bool:
-        if not self.fleet.runners[key].shortage():
+        runner = self.fleet.runners[key]
+        shortage = runner.shortage()
+        self._shortages.note(runner, shortage)
+        if not shortage:
             return True
         self._housekeeping.hurry()
         return False

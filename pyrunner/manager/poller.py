@@ -168,7 +168,14 @@ class Poller:
             _log.error(
                 'Executor "%s" is not known; marking Runner as unhealthy',
                 config.executor,
-                extra={"fields": {"runner": config.short_token, "runner_name": config.name}},
+                extra={
+                    "fields": {
+                        "builds": self._capacity.jobs,
+                        "max_builds": self._capacity.concurrent,
+                        "runner": config.short_token,
+                        "runner_name": config.name,
+                    }
+                },
             )
             entry.feed_failures += 1
             return True

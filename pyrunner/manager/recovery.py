@@ -67,6 +67,7 @@ class Recovery:
         return found
 
     def _take_up(self, job: TrackedJob) -> None:
+        _log.info("Resuming job", extra={"fields": job.log_fields})
         self._roster.add(job, resumed=True)
         if job.cursor.acknowledged:
             self._roster.acknowledged(job)

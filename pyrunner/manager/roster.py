@@ -185,6 +185,15 @@ class Roster:
         _log.log(
             logging.WARNING if classified else logging.ERROR, text, result.message, extra={"fields": fields}
         )
+        failure = {
+            "builds": len(self._jobs),
+            "max_builds": self._capacity.concurrent,
+            "error": result.message,
+            "executor": job.link.config.executor,
+            **job.link.log_fields,
+        }
+        level = logging.DEBUG if classified else logging.WARNING
+        _log.log(level, "Failed to process runner", extra={"fields": failure})
 
 
 def tidy_up(job: TrackedJob) -> None:

@@ -161,6 +161,8 @@ class TrackedJob:
             self.warn("the order %r cannot be left: %s", str(order), error)
         else:
             self.given.add(order)
+            fields = {"order": str(order), "reason": text, **self.log_fields}
+            _log.info("Job is being stopped", extra={"fields": {k: v for k, v in fields.items() if v != ""}})
 
     def pass_on_orders(self) -> None:
         """Tell the supervisor what the coordinator wants."""
