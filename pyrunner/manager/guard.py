@@ -6,6 +6,7 @@ folder that another one may come to. What is in it must not reach the other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -98,14 +99,12 @@ def remove_tree(folder: Path) -> None:
     if mounted := mounts_within(folder):
         _log.warning("%s is not removed: something is mounted at %s; unmount it", folder, mounted[0])
         return
-    try:
-        if os.geteuid() == 0:  # no mode keeps root from emptying a folder
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
+    # Not shutil.rmtree: it holds a descriptor for each level, of which a job may have made a thousand.
+    command = ["rm", "-rf", "--", str(folder)]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if os.geteuid() != 0 and folder.exists():  # no mode keeps root from emptying a folder
+        with contextlib.suppress(RecursionError):
             shutil.rmtree(folder, onerror=_make_writable)
-    except RecursionError:
-        # Deeper than Python goes; rm knows no limit.
-        subprocess.run(["rm", "-rf", "--", str(folder)], stdin=subprocess.DEVNULL, check=False)
 
 
 def _make_writable(function: Any, path: str, _error: object) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pyrunner.manager.clean_up import CleanUpRuns
-from pyrunner.manager.reclaimable import Kind, Reclaimable
+from pyrunner.manager.guard import remove_tree
+from pyrunner.manager.reclaimable import Kind, Reclaimable, find_reclaimable
 from pyrunner.manager.retention import DAY
 from pyrunner.system.lock import OpenFileLock
 from tests.unit.manager.places import NOW, SIZE, Place, all_exist
@@ -45,7 +47,7 @@ def test_every_kind_counts(place: Place) -> None:
     place.branch("a", 9)
     place.fill(place.project / "source" / "app")
     place.cache("key", 7)
-    place.cache("slot1", 6)
+    place.cache("slot1", 6, "unprotected-slots")
     place.libraries(5)
     place.libraries(4, protected=True)
     ref = place.branch("b", 3)
@@ -57,6 +59,34 @@ def test_every_kind_counts(place: Place) -> None:
     ]  # fmt: skip
     assert result.used is not None
     assert result.used < SIZE
+
+
+def test_a_key_called_like_a_slot_is_an_archive(place: Place) -> None:
+    """Keys are the jobs' choice: none makes an archive something else."""
+    place.cache("slot1", 6)
+    result = place.clean_up(disk_budget=1)
+    assert [one.kind for one in result.removed] == ["cache"]
+
+
+def test_hostile_depth_of_an_archive(place: Place) -> None:
+    """A tree deeper than our stack, or than we may have descriptors, keeps nothing from being tidied up."""
+    deep = place.cache("deep", 6)
+    folder = os.open(deep, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    [found] = find_reclaimable(place.business, NOW)
+    assert found.path == deep
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, limits[1]))
+    try:
+        remove_tree(deep)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert not deep.exists()
 
 
 def test_the_record_of_a_job_outlives_the_day(place: Place) -> None:
@@ -71,7 +101,7 @@ def test_a_slot_that_works_keeps_what_it_has(place: Place) -> None:
     """Nothing of a slot with a job in it goes: sources, libraries, its cache; other slots' things do."""
     project = place.add_project("group/other", 8, slot=2)
     other = place.branch("x", 1, project=project)
-    kept = [place.branch("a", 9), place.libraries(8), place.cache("slot1", 7, "protected")]
+    kept = [place.branch("a", 9), place.libraries(8), place.cache("slot1", 7, "protected-slots")]
     place.job(place.branch("main", 0), 7)
     result = place.clean_up(disk_budget=1)
     assert all_exist([*kept, other]) == [True, True, True, False]
