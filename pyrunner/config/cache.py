@@ -21,24 +21,37 @@ class S3Cache:
 
     #: ``host[:port]`` without scheme; empty: AWS.
     server_address: str = _key("ServerAddress", "")
+    #: Access key; with ``SecretKey``.
     access_key: str = _key("AccessKey", "")
+    #: Secret key; with ``AccessKey``.
     secret_key: str = _key("SecretKey", "")
+    #: Token of temporary keys.
     session_token: str = _key("SessionToken", "")
+    #: The bucket.
     bucket_name: str = _key("BucketName", "")
+    #: Region of the bucket; empty: looked up.
     bucket_location: str = _key("BucketLocation", "")
+    #: True: plain HTTP.
     insecure: bool = _key("Insecure", False)
+    #: ``access-key`` or ``iam``; empty: by whether server and keys are set.
     authentication_type: str = _key("AuthenticationType", "")
+    #: ``S3``, ``KMS`` or ``DSSE-KMS``.
     server_side_encryption: str = _key("ServerSideEncryption", "")
+    #: Key for the two with KMS.
     server_side_encryption_key_id: str = _key("ServerSideEncryptionKeyID", "")
     #: None means true.
     dual_stack: bool | None = _key("DualStack", None)
     #: None means detected.
     path_style: bool | None = _key("PathStyle", None)
+    #: True: S3 transfer acceleration.
     accelerate: bool = _key("Accelerate", False)
+    #: Role that is assumed for transfers, which go in parts then.
     role_arn: str = _key("RoleARN", "")
+    #: Role that is assumed for uploads only.
     upload_role_arn: str = _key("UploadRoleARN", "")
     #: 0 means 5, -1 no limit.
     assume_role_max_concurrency: int = _key("AssumeRoleMaxConcurrency", 0, always=True)
+    #: True: an assumed role's credentials are not kept for other jobs.
     disable_assume_role_credentials_caching: bool = _key("DisableAssumeRoleCredentialsCaching", False)
 
     @property
@@ -54,9 +67,13 @@ class S3Cache:
 class GCSCache:
     """``[runners.cache.gcs]``."""
 
+    #: JSON file of a service account; it or the next two, else the application default credentials.
     credentials_file: str = _key("CredentialsFile", "")
+    #: Address of the service account.
     access_id: str = _key("AccessID", "")
+    #: Its key, PEM.
     private_key: str = _key("PrivateKey", "")
+    #: The bucket.
     bucket_name: str = _key("BucketName", "")
     #: Empty means ``googleapis.com``.
     universe_domain: str = _key("UniverseDomain", "")
@@ -66,8 +83,11 @@ class GCSCache:
 class AzureCache:
     """``[runners.cache.azure]``."""
 
+    #: The storage account.
     account_name: str = _key("AccountName", "")
+    #: Its key; empty: the default Azure credential.
     account_key: str = _key("AccountKey", "")
+    #: The container.
     container_name: str = _key("ContainerName", "")
     #: Empty means ``blob.core.windows.net``.
     storage_domain: str = _key("StorageDomain", "")
@@ -79,7 +99,9 @@ class CacheConfig:
 
     #: ``s3``, ``gcs``, ``azure``; empty: local only. Unknown words are reported when a job runs.
     type: str = _key("Type", "")
+    #: Prefix of object names.
     path: str = _key("Path", "")
+    #: True: entries with different tokens share their objects.
     shared: bool = _key("Shared", False)
     #: Bytes; 0: no limit.
     max_uploaded_archive_size: int = _key("MaxUploadedArchiveSize", 0, always=True)

@@ -51,45 +51,79 @@ _TIMES: Final = frozenset({"token_obtained_at", "token_expires_at"})
 class RunnerConfig:
     """One ``[[runners]]`` entry (1.5), url and token expanded, global labels merged in."""
 
+    #: Shown in logs and job logs; what ``--name`` of other commands selects.
     name: str = field(default="", metadata={"always": True})
+    #: Most jobs at once for this entry; 0: as many as ``concurrent`` allows.
     limit: int = 0
     #: KiB, as written; see :attr:`effective_output_limit`.
     output_limit: int = 0
+    #: Most job requests at once; less than 1 means 1. 2 to 4 avoid delays where GitLab uses long polling.
     request_concurrency: int = 0
+    #: True: do not ask again at once after a job was received.
     strict_check_interval: bool | None = None
+    #: So many refused job requests in a row rest the entry; less than 1 means 3.
     unhealthy_requests_limit: int = 0
+    #: How long an unhealthy entry rests.
     unhealthy_interval: Duration | None = None
+    #: No effect: results are kept and sent until GitLab has them.
     job_status_final_update_retry_limit: int = 0
 
     # credentials
+    #: GitLab's base URL; ``$VAR`` is replaced by variables of the process.
     url: str = field(default="", metadata={"always": True})
+    #: The runner's number in GitLab; written by ``register``, needed by ``reset-token --id``.
     id: int = field(default=0, metadata={"always": True})
+    #: Authentication token; ``$VAR`` is replaced. An entry whose token is blank is not polled.
     token: str = field(default="", metadata={"always": True})
+    #: When GitLab gave the token; for its rotation.
     token_obtained_at: datetime = field(default=ZERO_TIME, metadata={"always": True})
+    #: When the token ends; the year 1: never.
     token_expires_at: datetime = field(default=ZERO_TIME, metadata={"always": True})
+    #: PEM file with the authorities of GitLab's certificate.
     tls_ca_file: str = field(default="", metadata={"toml": "tls-ca-file"})
+    #: PEM file with the certificate that the runner shows to GitLab.
     tls_cert_file: str = field(default="", metadata={"toml": "tls-cert-file"})
+    #: PEM file with the key of that certificate.
     tls_key_file: str = field(default="", metadata={"toml": "tls-key-file"})
 
     # how jobs run
+    #: ``shell`` or ``docker``; entries with others are kept, but not polled.
     executor: str = field(default="", metadata={"always": True})
+    #: Root of checkouts.
     builds_dir: str = ""
+    #: Root of local caches; no effect: they are in the run directory.
     cache_dir: str = ""
+    #: Base URL for git only, where GitLab's own cannot be reached from jobs.
     clone_url: str = ""
+    #: ``KEY=VALUE`` for every job, weaker than what GitLab sends.
     environment: list[str] = field(default_factory=list)
+    #: No effect.
     proxy_exec: bool | None = None
+    #: Shell text before git fetches the sources.
     pre_get_sources_script: str = ""
+    #: Shell text after git has fetched the sources.
     post_get_sources_script: str = ""
+    #: Shell text before a job's ``before_script`` and ``script``.
     pre_build_script: str = ""
+    #: Shell text after a job's ``script``.
     post_build_script: str = ""
+    #: Limit of the preparation; absent: the job's own timeout.
     prepare_timeout: Duration | None = None
+    #: Limit of the git stage; absent: the job's own timeout.
     get_sources_timeout: Duration | None = None
+    #: True: ``CI_DEBUG_TRACE`` of a job has no effect.
     debug_trace_disabled: bool = False
+    #: Adds the checkout to git's ``safe.directory``; absent: true for docker, false for shell.
     safe_directory_checkout: bool | None = None
+    #: Removes ``.git/config`` and hooks before and after a job; absent: true, but false for shell.
     clean_git_config: bool | None = None
+    #: ``bash`` or ``sh``; empty: the executor's own.
     shell: str = ""
+    #: No effect: each stage has a control group of its own.
     use_slot_cgroups: bool = False
+    #: No effect: each stage has a control group of its own.
     slot_cgroup_template: str = ""
+    #: No effect: ``run:`` steps are not offered.
     step_runner_image: str = ""
 
     #: Global labels with this runner's own over them.
@@ -97,6 +131,7 @@ class RunnerConfig:
     custom_build_dir: CustomBuildDir = field(default_factory=CustomBuildDir)
     cache: CacheConfig = field(default_factory=CacheConfig)
     artifact: Artifact = field(default_factory=Artifact)
+    #: Feature flags that a job cannot change.
     feature_flags: dict[str, bool] = field(default_factory=dict)
     monitoring: Monitoring | None = None
     ssh: SSHConfig | None = None
@@ -218,17 +253,25 @@ class Notice:
 class Config:
     """The whole file; ``Config()`` is what an empty file holds."""
 
+    #: Most jobs at once, over all entries; at least 1.
     concurrent: int = 1
+    #: Seconds between two polls of the same entry; 0 means 3.
     check_interval: int = 0
+    #: ``panic``, ``fatal``, ``error``, ``warn``, ``info``, ``debug`` or ``trace``; ``--log-level`` wins.
     log_level: str | None = None
+    #: ``runner``, ``text`` or ``json``; ``--log-format`` wins.
     log_format: str | None = None
+    #: ``host:port`` of the metrics server; a host alone gets port 9252. Empty: off. Read at start only.
     listen_address: str = ""
+    #: Seconds that a forceful shutdown waits for jobs to end; 0 means 30.
     shutdown_timeout: int = 0
+    #: Connections to GitLab that were idle for so long are closed; 0: they are kept.
     connection_max_age: Duration = DEFAULT_CONNECTION_MAX_AGE
     #: None: neither file nor ``SENTRY_DSN`` has one.
     sentry_dsn: str | None = None
     #: Read and kept; ``--user`` of ``run`` alone decides (1.3).
     user: str = ""
+    #: Labels of all entries, sent to GitLab; an entry's own win. At most 32 after merging.
     labels: dict[str, str] = field(default_factory=dict)
     session_server: SessionServer = field(default_factory=SessionServer)
     pyrunner: Pyrunner = field(default_factory=Pyrunner)

@@ -19,7 +19,9 @@ DEFAULT_FORCE_KILL_TIMEOUT: Final = 10
 class SessionServer:
     """``[session_server]``: interactive terminals (1.4)."""
 
+    #: ``host:port`` of the server for interactive terminals.
     listen_address: str = ""
+    #: ``host:port`` that GitLab is told; empty: ``listen_address``.
     advertise_address: str = ""
     #: Seconds, as written.
     session_timeout: int = DEFAULT_SESSION_TIMEOUT
@@ -38,6 +40,7 @@ class MetricsAccess:
     token_file: str = ""
     #: PEM files of the server's certificate with its chain, and of its key; empty: plain HTTP.
     certificate_file: str = ""
+    #: PEM file of the certificate's key.
     certificate_key_file: str = ""
 
 
@@ -60,7 +63,9 @@ class CustomBuildDir:
 class Artifact:
     """``[runners.artifact]``: limits of an artifact upload, in seconds."""
 
+    #: Limit of a whole upload.
     upload_timeout: Duration | None = None
+    #: Limit of the wait for GitLab's answer to it.
     response_header_timeout: Duration | None = None
 
     @property
@@ -80,10 +85,13 @@ class Artifact:
 class JobQueuingDuration:
     """One ``[[runners.monitoring.job_queuing_durations]]`` entry."""
 
+    #: When it counts: patterns of seven fields, second to year.
     periods: list[str] = field(default_factory=list)
+    #: Of the periods; empty: the machine's.
     timezone: str = ""
     #: Seconds; 0 and less: off.
     threshold: Duration = 0.0
+    #: Regular expression on the number of the project's running jobs; empty: any.
     jobs_running_for_project: str = ""
 
 
@@ -98,12 +106,19 @@ class Monitoring:
 class SSHConfig:
     """``[runners.ssh]``; note that ``port`` is text (1.9)."""
 
+    #: The other host.
     host: str = ""
+    #: Text, not a number.
     port: str = ""
+    #: User to log in as.
     user: str = ""
+    #: Password of that user.
     password: str = ""
+    #: File with a private key.
     identity_file: str = ""
+    #: True: the host's key is not checked.
     disable_strict_host_key_checking: bool | None = None
+    #: File with the keys of known hosts.
     known_hosts_file: str = ""
 
 
@@ -111,18 +126,31 @@ class SSHConfig:
 class CustomExecutor:
     """``[runners.custom]``; timeouts are integer seconds (1.10)."""
 
+    #: Program that prints settings for a job.
     config_exec: str = ""
+    #: Its arguments.
     config_args: list[str] = field(default_factory=list)
+    #: Seconds for it.
     config_exec_timeout: int | None = None
+    #: Program that makes the environment.
     prepare_exec: str = ""
+    #: Its arguments.
     prepare_args: list[str] = field(default_factory=list)
+    #: Seconds for it.
     prepare_exec_timeout: int | None = None
+    #: Program that runs each script.
     run_exec: str = field(default="", metadata={"always": True})
+    #: Its arguments.
     run_args: list[str] = field(default_factory=list)
+    #: Program that removes the environment.
     cleanup_exec: str = ""
+    #: Its arguments.
     cleanup_args: list[str] = field(default_factory=list)
+    #: Seconds for it.
     cleanup_exec_timeout: int | None = None
+    #: Seconds between asking a program to end and killing it.
     graceful_kill_timeout: int | None = None
+    #: Seconds to wait for a killed program.
     force_kill_timeout: int | None = None
 
     @property
@@ -167,15 +195,19 @@ class Tristan:
     on_stop: str = "detach"
     #: One tree a ``branch``, or one a ``slot``.
     source_path: str = "branch"
+    #: So many refs' checkouts are kept per project and slot, the last used ones.
     keep_branches: int = 5
+    #: A checkout that was not used for so many days is removed.
     keep_days: int = 14
     #: Where the docker executor's workspace stages run: ``auto``, ``sandbox`` or ``container``.
     workspace: str = "auto"
+    #: The section ``Resource usage`` at the end of each job log.
     usage_report: bool = True
     #: How long a cancelled job may clean up between SIGTERM and SIGKILL.
     kill_grace: Duration | None = None
     #: True, or the tools that are pointed at the project's dependency folder.
     dependency_lib: bool | list[str] = False
+    #: With ``dependency_lib``: also what all projects of this entry share.
     dependency_lib_shared: bool = False
     #: Bytes; None: no budget.
     disk_budget: Size | None = None
