@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pyrunner.trace import lines
-from pyrunner.trace.rawlog import RawLog
+from pyrunner.trace.rawlog import MESSAGES, RawLog
 
 
 class JobTrace:
@@ -54,13 +54,14 @@ class JobTrace:
         if not self.catching_up:
             self._position = max(self._position, self.raw_log.message_count)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, stream: int = MESSAGES) -> None:
         """Append bytes of our own, unless a former supervisor has.
 
+        :param stream: ``MESSAGES`` or ``ERRORS``.
         :raises DiskFull: when there is no room; the line is not counted then.
         """
         if not self.replaying:
-            self.raw_log.append_message(data, self._clock())
+            self.raw_log.append_message(data, self._clock(), stream)
         self._position += 1
 
     def close_writer(self) -> None:

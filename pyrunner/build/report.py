@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pyrunner.build.jobtrace import JobTrace
 from pyrunner.executors.base import StageLimits, StageStopped, Watch
 from pyrunner.jobdir.journal import Journal
+from pyrunner.trace.rawlog import ERRORS
 
 
 class Pause(Protocol):
@@ -48,9 +49,9 @@ class JobReport:
         """Write a red line."""
         self.trace.error(text)
 
-    def write(self, data: bytes) -> None:
-        """Write bytes as they are."""
-        self.trace.write(data)
+    def write_error(self, data: bytes) -> None:
+        """Write bytes as they are, on the error stream."""
+        self.trace.write(data, ERRORS)
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """Return the journaled value of ``key``; see the contract.

@@ -147,8 +147,8 @@ class Report(Protocol):
     def error(self, text: str) -> None:
         """Write a red line that begins with ``ERROR: ``."""
 
-    def write(self, data: bytes) -> None:
-        """Write bytes as they are, a newline at the end included."""
+    def write_error(self, data: bytes) -> None:
+        """Write bytes as they are, a newline at the end included, on the error stream."""
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """Return the journaled JSON value of ``key``, computing it the first time.

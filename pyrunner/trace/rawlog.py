@@ -40,6 +40,8 @@ MESSAGES: Final = 0
 STDOUT: Final = 1
 STDERR: Final = 2
 SERVICES: Final = 15
+#: Messages of ours that stand on the error stream.
+ERRORS: Final = 14
 
 #: Most bytes that one splice moves; a default pipe holds a quarter of it.
 SPLICE_SIZE: Final = 256 * 1024
@@ -110,17 +112,18 @@ class RawLog:
         """Bytes of output so far."""
         return self._end
 
-    def append_message(self, data: bytes, now: float) -> None:
+    def append_message(self, data: bytes, now: float, stream: int = MESSAGES) -> None:
         """Add one message of our own, whole or not at all.
 
         :param now: seconds since the epoch.
+        :param stream: :data:`MESSAGES` or :data:`ERRORS`.
         :raises DiskFull: when there is no room; nothing has been added then.
         """
         self._begin()
         self._set_hint(MESSAGES, 0)
         try:
             write_at(self._log, data, self._end, self.log_path)
-            self._write_record(self._end + len(data), _microseconds(now), 0, MESSAGES, Kind.DATA)
+            self._write_record(self._end + len(data), _microseconds(now), 0, stream, Kind.DATA)
         except JobDirError:
             truncate(self._log, self._end, self.log_path)
             raise
@@ -275,7 +278,7 @@ class RawLog:
             self._closed_stages.add(record.stage)
         elif record.kind == Kind.FINAL:
             self._finished = True
-        elif record.stream == MESSAGES:
+        elif record.stream in (MESSAGES, ERRORS):
             self._messages += 1
         else:
             self._closed_stages.discard(record.stage)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from pyrunner.trace.rawlog import STDERR
+from pyrunner.trace.rawlog import ERRORS, STDERR
 
+_ERROR_STREAMS: Final = {STDERR: b"01E", ERRORS: b"00E"}
 #: Most bytes of an unfinished line that are kept, header included.
 _KEPT: Final = 8192
 
@@ -22,7 +23,7 @@ class Stamper:
 
     def __init__(self, stream: int) -> None:
         # Standard error is a type of the script's stream number, not a number of its own.
-        self._stream = b"01E" if stream == STDERR else b"%02xO" % stream
+        self._stream = _ERROR_STREAMS.get(stream) or b"%02xO" % stream
         self._continues = False
         self._line = b""
         self._second = -1

@@ -32,7 +32,7 @@ from pyrunner.executors.base import (
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobResult, JobStateRecord, Journal
 from pyrunner.system.usage import ResourceUsage
-from pyrunner.trace.rawlog import STDOUT, RawLog
+from pyrunner.trace.rawlog import MESSAGES, STDOUT, RawLog
 
 
 class Killed(BaseException):
@@ -200,10 +200,10 @@ class MortalRawLog(RawLog):
 
     life: Life
 
-    def append_message(self, data: bytes, now: float) -> None:
+    def append_message(self, data: bytes, now: float, stream: int = MESSAGES) -> None:
         """Append, if the supervisor still lives."""
         self.life.check()
-        super().append_message(data, now)
+        super().append_message(data, now, stream)
         self.life.step()
 
     def close_messages(self, now: float) -> None:

@@ -51,6 +51,8 @@ class HelperImage:
         self._images = images
         self._folders = folders
         self._image: Image | None = None
+        #: ``helper_image``, and the line about it; empty where config.toml names none.
+        self._chosen = self._choice = ""
 
     def get(self) -> Image:
         """Return the image; the trace has gitlab-runner's lines the first time.
@@ -65,11 +67,20 @@ class HelperImage:
     def _flavor(self) -> str:
         return self._job.variables.expand_value(self._job.config.helper_image_flavor) or _DEFAULT_FLAVOR
 
+    def announce(self, occasion: str) -> None:
+        """Say again which image was chosen, as gitlab-runner does whenever it asks for it."""
+        self.get()
+        if self._chosen:
+            self._report.plain(self._choice)
+            self._images.use(self._chosen, key=f"helper.{occasion}")
+
     def _find(self) -> Image:
         default = default_name(self._engine.info, self._flavor)
         chosen = self._job.variables.expand_value(self._job.config.helper_image)
         if chosen:
-            self._report.plain(f"Using helper image:  {chosen}  (overridden, default would be  {default} )")
+            self._chosen = chosen
+            self._choice = f"Using helper image:  {chosen}  (overridden, default would be  {default} )"
+            self._report.plain(self._choice)
             return self._images.use(chosen, key="helper")
         present = self._report.once("helper.present", lambda: self._present(default))
         if present is not None:

@@ -82,7 +82,7 @@ class HealthCheck:
 
     def _written(self, check: _Check) -> bool:
         if check.warning:
-            self._report.write(check.warning)
+            self._report.write_error(check.warning)
         return not check.warning
 
 

@@ -108,12 +108,16 @@ class JobSetUp:
             ServiceSettings(network=self._network.mode, binds=self._binds),
         )
         self.services.start()
+        if self._helper_container:
+            self._helper.announce("prepare")
         self._image = self._use_image("prepare")
         if job.flag("FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR"):
             report.plain(_NO_UMASK)
 
     def _use_image(self, occasion: str) -> Image:
         options = self.job.job.image
+        if not self.job.variables.expand_value(options.name):
+            self._report.info("Using default image")
         platform = self.job.variables.expand_value(platform_option(options))
         return self._images.use(self._name, platform, options.pull_policy, key=occasion)
 
@@ -209,6 +213,7 @@ class JobSetUp:
 
     def announce_helper(self) -> None:
         """Say which image the helper container is made from, as gitlab-runner does: by its id."""
+        self._helper.announce("container")
         self._images.use(self._helper.get().id, key="helper.container")
 
     def hand_over(self, workspace: Workspace, container: Callable[[], str]) -> None:

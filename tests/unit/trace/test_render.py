@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyrunner.errors import DiskFull, JobDirError
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.trace import lines
-from pyrunner.trace.rawlog import SERVICES, STDERR, STDOUT, RawLog
+from pyrunner.trace.rawlog import ERRORS, SERVICES, STDERR, STDOUT, RawLog
 from pyrunner.trace.render import TraceOptions, TraceRenderer
 from tests.unit.trace.disk import file_size_limit
 from tests.unit.trace.kills import Killed, Step, Walk, kill_at
@@ -263,3 +263,23 @@ def test_without_a_raw_log_there_is_nothing_to_render(control: ControlDir) -> No
     with pytest.raises(JobDirError, match=r"raw\.log"):
         TraceRenderer(control, OPTIONS)
     assert not control.trace_log.exists()
+
+
+def test_messages_on_the_error_stream(control: ControlDir) -> None:
+    """Warnings of ours that gitlab-runner writes there are stamped so, and count as messages (6.3)."""
+    raw = RawLog.open(control)
+    raw.append_message(b"plain\n", 1.0)
+    raw.append_message(b"wrong\n", 1.0, ERRORS)
+    raw.finish(2.0)
+    assert raw.message_count == 2
+    raw.close()
+    again = RawLog.open(control)
+    assert again.message_count == 2
+    again.close()
+    renderer = TraceRenderer(control, TraceOptions([], [], True, 10_000))
+    while renderer.advance(1 << 20):
+        pass
+    renderer.finish()
+    renderer.close()
+    lines_of_trace = control.trace_log.read_bytes().decode().splitlines()
+    assert [line[28:] for line in lines_of_trace] == ["00O plain", "00E wrong"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pyrunner.executors.docker.images import Images
+from pyrunner.trace.rawlog import MESSAGES
 from tests.support.docker_jobs import docker_job
 from tests.support.fake_engine import FakeEngine, Pull, image_id
 from tests.support.image_desk import Desk, brings, fails
@@ -102,9 +103,9 @@ def live_until(desk: Desk, moment: int) -> bool:
     with desk.life.supervisor() as (report, _):
         original_plain, original_once = report.trace.write, report.once
 
-        def write(data: bytes) -> None:
+        def write(data: bytes, stream: int = MESSAGES) -> None:
             step()
-            original_plain(data)
+            original_plain(data, stream)
 
         def once(key: str, compute: Any) -> Any:
             step()
