@@ -12,7 +12,7 @@ from tests.support.debian import Machine, bridge_address, machine, packages
 
 __all__ = ["machine", "packages"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.docker, pytest.mark.timeout(600)]
 
 _WAITING = (
     "echo begun; while [ ! -e /tmp/gate ]; do sleep 0.1; done; echo ended as $(id -un) | tee result.txt"

@@ -23,7 +23,7 @@ from tests.support.docker import LABEL
 
 __all__ = ["packages"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKER = ROOT / "packaging" / "make_package.py"

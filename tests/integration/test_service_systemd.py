@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
-from tests.support.debian import Machine, bridge_address, machine, packages
+from tests.support.coordinator import GitRepository
+from tests.support.debian import Machine, bridge_address, machine, make_image, packages
+from tests.support.docker import DockerLab
 
 __all__ = ["machine", "packages"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.docker, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -35,12 +38,10 @@ def runner(machine: Machine) -> Machine:
     return machine
 
 
-def installed(machine: Machine, *flags: str) -> None:
+def installed(machine: Machine, *flags: str, user: str = "worker") -> None:
     """Install and start a service called ``ci``."""
-    machine.do(
-        *("pyrunner", "install", "--service", "ci", "--user", "worker", "--working-directory", "/srv/ci"),
-        *flags,
-    )
+    common = ("--service", "ci", "--user", user, "--working-directory", "/srv/ci")
+    machine.do("pyrunner", "install", *common, *flags)
     machine.do("pyrunner", "start", "--service", "ci")
 
 
@@ -161,6 +162,59 @@ def test_fenced_in(runner: Machine, gitlab: EmbeddedCoordinator) -> None:
     assert "NoNewPrivileges" in level
     assert runner.do("pyrunner", "status", "--service", "ci") == "ci: Service is running"
     runner.until("journalctl -u ci | grep -q 'Initializing executor providers'", "it works")
+
+
+@pytest.fixture
+def engine_machine(packages: Path, tmp_path: Path) -> Iterator[Machine]:
+    """A machine that has the engine of this host, and a folder that is the same on both."""
+    make_image()
+    options = ["--volume", "/var/run/docker.sock:/srv/docker.sock", "--volume", f"{tmp_path}:{tmp_path}"]
+    # What root of a machine of its own has, and the fence leaves.
+    options += ["--device", "/dev/net/tun", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE"]
+    booted = Machine(packages, *options)
+    try:
+        yield booted
+    finally:
+        booted.remove()
+
+
+def test_docker_jobs_within_the_fence(
+    engine_machine: Machine, docker_lab: DockerLab, git_repository: GitRepository, tmp_path: Path
+) -> None:
+    """Sandbox, its network, containers and artifacts: all that a docker job needs is left."""
+    engine_machine.do("dpkg", "--install", "/shared/pyrunner_0.1.0-1_amd64.deb")
+    engine_machine.do("systemctl", "disable", "--now", "pyrunner")
+    engine_machine.do("mkdir", "/srv/ci")
+    settings = CoordinatorSettings(trace_update_interval=1)
+    with EmbeddedCoordinator(host=bridge_address(), settings=settings) as gitlab:
+        gitlab.add_repository("group/sample", git_repository.path)
+        config = f"""concurrent = 1
+check_interval = 1
+[[runners]]
+name = "debian"
+url = "{gitlab.url}"
+id = 1
+token = "{gitlab.add_runner()}"
+executor = "docker"
+[runners.docker]
+host = "unix:///srv/docker.sock"
+image = "{docker_lab.image()}"
+pull_policy = ["if-not-present"]
+[runners.tristan]
+root = "{tmp_path}/root"
+workspace = "sandbox"
+"""
+        engine_machine.write("/etc/gitlab-runner/config.toml", config)
+        installed(engine_machine, "--hardened", user="daemon")
+        job_id = gitlab.enqueue(
+            repository="group/sample",
+            script=["cat README.md > copy.txt"],
+            artifacts=[{"paths": ["copy.txt"]}],
+        )
+        gitlab.wait_for(job_id, "success", 60)
+        assert gitlab.job(job_id).artifacts
+        fence = engine_machine.do("sh", "-c", "grep NoNewPrivs /proc/$(systemctl show -P MainPID ci)/status")
+        assert fence.split() == ["NoNewPrivs:", "1"]
 
 
 def test_service_of_a_user(runner: Machine, gitlab: EmbeddedCoordinator) -> None:

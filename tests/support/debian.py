@@ -29,8 +29,11 @@ _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _SUITE: Final = "bookworm"
 #: The minor version of that suite's interpreter: the packages are made for it.
 PYTHON: Final = "3.11"
-_CONTENT: Final = (
-    "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,python3,git,ca-certificates,procps,sudo"
+_CONTENT: Final = ",".join(
+    (
+        *("systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd"),
+        *("python3", "git", "ca-certificates", "procps", "sudo", "bubblewrap", "passt"),
+    )
 )
 IMAGE: Final = f"pyrunner-test/{_SUITE}-systemd:{hashlib.sha256(_CONTENT.encode()).hexdigest()[:12]}"
 #: Seconds for what takes a moment on an idle machine.
@@ -72,14 +75,17 @@ class Result:
 
 
 class Machine:
-    """A booted Debian; what is in ``shared`` here is in ``/shared`` there, read-only."""
+    """A booted Debian; what is in ``shared`` here is in ``/shared`` there, read-only.
 
-    def __init__(self, shared: Path) -> None:
+    :param more: further options of ``docker run``.
+    """
+
+    def __init__(self, shared: Path, *more: str) -> None:
         self.name = f"pyrunner-test-{uuid.uuid4().hex[:10]}"
         options = ["--cap-add", "SYS_ADMIN", "--stop-signal", "SIGRTMIN+3"]
         options += ["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]
         options += ["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"]
-        options += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", f"{shared}:/shared:ro"]
+        options += ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", f"{shared}:/shared:ro", *more]
         _quiet(
             "docker", "run", "--detach", "--name", self.name, "--label", f"{LABEL}=debian", *options, IMAGE
         )
@@ -179,21 +185,23 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the deb of this checkout, releases 1 and 2, and the tree that is in them."""
     if reason := why_no_debian():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("packages")
-    for release in ("1", "2"):
-        maker = _CHECKOUT / "packaging" / "make_package.py"
-        options: list[str | Path] = [
-            "--out",
-            folder,
-            "--stage",
-            folder / "tree",
-            "--python",
-            interpreter(),
-            "--release",
-            release,
-        ]
-        _quiet(sys.executable, maker, "deb", *options)
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if shared else base) / "debian-packages"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            _make_packages(folder)
+            (folder / "made").touch()
     return folder
+
+
+def _make_packages(folder: Path) -> None:
+    maker = _CHECKOUT / "packaging" / "make_package.py"
+    options: list[str | Path] = ["--out", folder, "--stage", folder / "tree", "--python", interpreter()]
+    for release in ("1", "2"):
+        _quiet(sys.executable, maker, "deb", *options, "--release", release)
 
 
 @pytest.fixture

@@ -119,6 +119,31 @@ def test_jobs_stay_only_where_they_can_live(
     assert (why_jobs_would_die({"INVOCATION_ID": "x"}, run) == "") is stays
 
 
+def test_units_of_users_are_asked_of_their_own_systemd(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The machine's systemd knows nothing of a user's unit, and would answer with its default."""
+    monkeypatch.setattr(survival, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(survival, "_own_unit", lambda: survival.OwnUnit("pyrunner.service", True))
+
+    def run(command: list[str]) -> str:
+        if "--user" not in command:
+            return "control-group"
+        return "running" if "is-system-running" in command else "process"
+
+    assert why_jobs_would_die({"INVOCATION_ID": "x"}, run) == ""
+
+
+def test_systemd_in_a_container_outlives_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A container whose init is systemd goes on when a service of it ends, and so do jobs."""
+    monkeypatch.setattr(survival, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr("os.getppid", lambda: 1)
+    environ = {"container": "docker"}
+    assert why_jobs_would_die(environ, lambda _: "running") == ""
+    monkeypatch.setattr(survival, "_SYSTEMD", tmp_path / "none")
+    assert "container" in why_jobs_would_die(environ, lambda _: "")
+
+
 def test_init_of_a_container_takes_the_jobs_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager that is its container's init, or the init's only child, cannot leave jobs behind."""
     monkeypatch.setattr("os.getpid", lambda: 1)
