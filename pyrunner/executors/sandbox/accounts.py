@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Final
 
-from pyrunner.executors.sandbox.git_settings import FORCED, system_config
+from pyrunner.executors.sandbox.git_settings import FORCED, LARGE_FILES, system_config
 
 #: Home of uid 0 inside; empty at the start of each stage, as in a new helper container.
 HOME: Final = "/root"
@@ -22,10 +23,14 @@ def generated_files(resolv_conf: str) -> dict[str, bytes]:
 
     :param resolv_conf: see :mod:`.resolver`.
     """
+    settings = (
+        *FORCED,
+        *(LARGE_FILES if shutil.which("git-lfs", path="/usr/local/bin:/usr/bin:/bin") else ()),
+    )
     return {
         "/etc/passwd": _PASSWD.encode(),
         "/etc/group": _GROUP.encode(),
         "/etc/nsswitch.conf": _NSSWITCH.encode(),
-        "/etc/gitconfig": system_config(FORCED).encode(),
+        "/etc/gitconfig": system_config(settings).encode(),
         "/etc/resolv.conf": resolv_conf.encode(),
     }

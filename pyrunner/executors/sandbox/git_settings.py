@@ -25,6 +25,16 @@ FORCED: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+#: What ``git lfs install --system`` writes, as it has been in a helper image. Without git-lfs they would fail
+#: every checkout of a project that uses it, whose files stay pointers otherwise.
+LARGE_FILES: Final[tuple[tuple[str, str], ...]] = (
+    ("filter.lfs.clean", "git-lfs clean -- %f"),
+    ("filter.lfs.smudge", "git-lfs smudge -- %f"),
+    ("filter.lfs.process", "git-lfs filter-process"),
+    ("filter.lfs.required", "true"),
+)
+
+
 def git_environment(project_dir: str) -> dict[str, str]:
     """Return the variables that force the settings on every git of a stage.
 
@@ -44,6 +54,8 @@ def system_config(settings: Sequence[tuple[str, str]]) -> str:
     """Return ``settings`` as the text of a git config file."""
     lines = []
     for key, value in settings:
-        section, _, name = key.rpartition(".")
-        lines.append(f'[{section}]\n\t{name} = "{value}"\n')
+        place, _, name = key.rpartition(".")
+        section, dot, subsection = place.partition(".")
+        title = f'{section} "{subsection}"' if dot else section
+        lines.append(f'[{title}]\n\t{name} = "{value}"\n')
     return "".join(lines)
