@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 from collections.abc import Mapping
@@ -53,8 +52,11 @@ def _call_once() -> None:
         lambda api: api.wait(_NOBODY, timeout=1),
         lambda api: api.start(_NOBODY),
     ):
-        with contextlib.suppress(EngineError):
+        try:
             engine.call(request)
+        except EngineError as error:
+            if not error.status:
+                break  # nobody answers
     engine.close()
 
 
