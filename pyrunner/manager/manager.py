@@ -141,7 +141,7 @@ class Manager:
             reloading=self.reloading,
             rotation=self._rotation,
         )
-        self._observation = Observation(self.mailbox, observed, endpoint)
+        self.observation = Observation(self.mailbox, observed, endpoint)
 
     # Life
 
@@ -171,12 +171,12 @@ class Manager:
             _log.info("Resuming %d jobs", resumed)
         self._apply_settings(self.config)
         self.shutdown.state = ProcessState.RUNNING
-        self._observation.start()
+        self.observation.start()
         self._notifier.ready()
 
     def _end(self) -> None:
         self._notifier.stopping()
-        self._observation.close()
+        self.observation.close()
         self.stop.set()
         self._requests.cancel()
         self._spawner.close()
@@ -312,7 +312,7 @@ class Manager:
 
     def _apply_settings(self, config: Config) -> None:
         self.config = config
-        self._observation.applied(config)
+        self.observation.applied(config)
         self.capacity.concurrent = config.concurrent
         self.links.connection_max_age = config.connection_max_age
         self.shutdown.timeout = config.effective_shutdown_timeout

@@ -55,7 +55,10 @@ class Endpoint:
         self._ask: Ask | None = None
         self.recorder: Recorder = Counting(self._registry)
         self._log_counter = LogCounter(self._registry)
-        self._server = MetricsServer(open_listener(address), self._routes(), guard, certificate)
+        listener = open_listener(address)
+        #: Where it listens: the one that the kernel chose for port 0.
+        self.port = int(listener.getsockname()[1])
+        self._server = MetricsServer(listener, self._routes(), guard, certificate)
         logging.getLogger().addHandler(self._log_counter)
 
     def observer_for(self, runner: str) -> CallCounter:

@@ -10,6 +10,7 @@ from pyrunner.errors import ListenAddressError
 
 DEFAULT_PORT: Final = "9252"
 _LOOPBACK: Final = "127.0.0.1"
+_HIGHEST_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ def open_listener(address: ListenAddress) -> socket.socket:
 
     :raises ListenAddressError: when nothing can listen there.
     """
+    if address.port.isdecimal() and int(address.port) > _HIGHEST_PORT:
+        # The library would take what is left of it beyond 16 bits.
+        raise ListenAddressError(f"listen tcp {address}: invalid port")
     try:
         if not address.host and socket.has_dualstack_ipv6():
             port = _port_of(address.port)
