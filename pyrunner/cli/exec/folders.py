@@ -21,7 +21,7 @@ from pyrunner.config.locations import home_folder
 from pyrunner.errors import JobDirError, PyrunnerError
 from pyrunner.jobdir.names import safe_name
 from pyrunner.system.files import make_private, read_json, write_json
-from pyrunner.system.lock import OpenFileLock
+from pyrunner.system.lock import OpenFileLock, is_held
 
 #: Runs that are kept.
 KEPT_RUNS: Final = 10
@@ -29,6 +29,8 @@ LOOPBACK: Final = "127.0.0.1"
 _LANES: Final = 16
 _RESULT: Final = "result.json"
 _KEEP: Final = ".keep"
+#: Held while a run goes on.
+RUN_LOCK: Final = "lock"
 
 
 @dataclass
@@ -118,7 +120,8 @@ class ProjectFolder:
         fresh.replace(link)
         runs = [one for one in run.parent.iterdir() if one.name.isdecimal() and not (one / _KEEP).exists()]
         for old in sorted(runs, key=lambda one: int(one.name))[:-KEPT_RUNS]:
-            shutil.rmtree(old, ignore_errors=True)
+            if not is_held(old / RUN_LOCK):
+                shutil.rmtree(old, ignore_errors=True)
 
     def last_result(self) -> tuple[Path, dict[str, Any]] | None:
         """Return folder and result of the last run that has ended; None before the first."""

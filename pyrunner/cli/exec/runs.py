@@ -14,7 +14,7 @@ import click
 from pyrunner.cli.exec.choose import choose
 from pyrunner.cli.exec.command import refused
 from pyrunner.cli.exec.display import Display, JSONDisplay, LineDisplay, QuietDisplay, as_plain
-from pyrunner.cli.exec.folders import Lane, ProjectFolder
+from pyrunner.cli.exec.folders import RUN_LOCK, Lane, ProjectFolder
 from pyrunner.cli.exec.junit import write_junit
 from pyrunner.cli.exec.keep import keep_artifacts, keep_logs
 from pyrunner.cli.exec.lastrun import LastRun
@@ -28,6 +28,7 @@ from pyrunner.cli.group import Invocation
 from pyrunner.coordinator.pipelines.creation import Origin
 from pyrunner.snapshot.take import Snapshot, open_store, publish, take_snapshot
 from pyrunner.snapshot.working_copy import WorkingCopy
+from pyrunner.system.lock import OpenFileLock
 from pyrunner.system.logs import configure_logging, current_settings
 
 PASSED, FAILED, INTERRUPTED = 0, 1, 130
@@ -78,6 +79,7 @@ def planned(invocation: Invocation, options: Options, words: Words) -> Iterator[
     project = ProjectFolder.of(copy.top, environ)
     last = LastRun.of(project)
     folder = project.new_run()
+    lock = OpenFileLock.take(folder / RUN_LOCK)
     lane: Lane | None = None
     try:
         prepared = prepare(options, environ, copy, last.heads if last else {}, int(folder.name))
@@ -118,6 +120,8 @@ def planned(invocation: Invocation, options: Options, words: Words) -> Iterator[
         yield plan
     finally:
         clean_up(folder, options.flag("keep"))
+        if lock is not None:
+            lock.close()
         if lane is not None:
             lane.close()
 

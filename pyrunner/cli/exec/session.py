@@ -18,7 +18,7 @@ from pyrunner.ci.files import Folder
 from pyrunner.ci.plan import Pipeline, PlannedJob
 from pyrunner.cli.exec.choose import Chosen
 from pyrunner.cli.exec.display import Display
-from pyrunner.cli.exec.folders import Lane
+from pyrunner.cli.exec.folders import RUN_LOCK, Lane
 from pyrunner.cli.exec.options import Options
 from pyrunner.cli.exec.runners import Executors, Runners
 from pyrunner.config.model import Config, RunnerConfig
@@ -228,6 +228,7 @@ def clean_up(folder: Path, keep: bool) -> None:
     for name in ("coordinator", "repository"):
         if not keep:
             shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / RUN_LOCK).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         if not any(folder.iterdir()):
             folder.rmdir()
