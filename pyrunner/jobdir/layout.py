@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pyrunner.jobdir.names import host_folder, safe_child, safe_name
+from pyrunner.jobdir.names import host_folder, safe_child, safe_name, suffixed
 from pyrunner.protocol.job import Job
 
 #: What the name of the folder with the slots' ``/cache`` ends with.
 SLOT_CACHES: Final = "-slots"
+#: What a project's folder holds of ours.
+_OWN: Final = frozenset({"branches", "tags", "merge_requests", "source", "cache"})
+#: A project has a namespace: what may be below a project's folder is the third segment of a path.
+_FIRST_IN_A_PROJECT: Final = 2
 _MERGE_REQUEST = re.compile(r"refs/merge-requests/(\d+)/(?:head|merge|train)\Z")
 
 
@@ -148,11 +152,21 @@ def ref_kind(job: Job) -> tuple[str, str]:
 
 def project_segments(job: Job) -> list[str]:
     """Return the path segments of the project, ``project-<id>`` when it has no path."""
-    path = variable(job, "CI_PROJECT_PATH") or job.job_info.project_full_path
+    path = job.job_info.project_full_path or variable(job, "CI_PROJECT_PATH")
     segments = [segment for segment in path.split("/") if segment]
+    # A project may come to where a group was, and a group to where a project was: none of its folders is
+    # one that jobs of the other have written to.
+    segments = [
+        suffixed(one, one[:60]) if number >= _FIRST_IN_A_PROJECT and one.casefold() in _OWN else one
+        for number, one in enumerate(segments)
+    ]
     return segments or [f"project-{job.job_info.project_id}"]
 
 
 def variable(job: Job, key: str) -> str:
-    """Return the last value of a payload variable, unexpanded; empty when there is none."""
-    return next((one.value for one in reversed(job.variables) if one.key == key), "")
+    """Return the first value of a payload variable, unexpanded; empty when there is none.
+
+    GitLab's own values come first. Those that follow are the pipeline's, which must not choose in whose
+    folders a job works.
+    """
+    return next((one.value for one in job.variables if one.key == key), "")

@@ -17,6 +17,7 @@ from pyrunner.jobdir.record import JobRecord, TLSData, new_received_at
 from pyrunner.manager.fleet import ActiveRunner
 from pyrunner.manager.guard import remove_tree, take_project
 from pyrunner.manager.slots import Slot
+from pyrunner.manager.source_marks import take_sources
 from pyrunner.manager.verdict import Verdict, store_verdict
 from pyrunner.protocol.job import Job
 
@@ -37,8 +38,8 @@ class Placed:
 
     control: ControlDir
     slot: Slot | None
-    #: A tree to be removed when there is time: another project's.
-    aside: Path | None = None
+    #: Trees to be removed when there is time: another project's, another ref's.
+    aside: tuple[Path, ...] = ()
 
 
 def place_on_disk(
@@ -55,13 +56,16 @@ def place_on_disk(
     try:
         slot = slots.take(config.token, job, config.tristan.source_path, keep)
         place = slots.place(slot, job, config.tristan.source_path)
-        aside = take_project(place.project, job, slots.business.slot(slot.executor_id))
+        folder = slots.business.slot(slot.executor_id)
+        protected = _is_protected(job) if job.git_info.protected is None else job.git_info.protected
+        # Jobs of the host itself are kept apart by nothing.
+        trust = str(protected).lower() if config.executor == "docker" else ""
+        aside = take_project(place.project, job, folder), take_sources(place, job, trust, folder)
         control = ControlDir(place.control)
         if control.path.exists():
             # Of a manager that was killed before the job was in the index, or of an equal id elsewhere.
             shutil.rmtree(control.path)
         control.create()
-        protected = _is_protected(job) if job.git_info.protected is None else job.git_info.protected
         libraries = project_dependency_lib(place.project, protected)
         for folder in (libraries, slots.business.dependency_lib):
             make_dependency_folders(folder)
@@ -101,7 +105,7 @@ def place_on_disk(
             place_of_error = error.filename or slots.business.path
             raise JobDirError(f"{place_of_error}: {error.strerror}") from error
         raise
-    return Placed(control, slot, aside)
+    return Placed(control, slot, tuple(one for one in aside if one is not None))
 
 
 def place_refusal(

@@ -144,8 +144,8 @@ class Launcher:
     def _placed(self, runner: ActiveRunner, job: Job, outcome: JobRequestOutcome) -> TrackedJob:
         keep = self._roster.folders(runner.slots.business)
         placed = place_on_disk(runner, job, outcome, self._host, keep)
-        if placed.aside is not None:
-            self._remove(placed.aside)
+        for folder in placed.aside:
+            self._remove(folder)
         summary = summary_of(job, runner.link.config, time.time())
         return self._tracked(runner, summary, placed, TraceFile(placed.control))
 

@@ -26,6 +26,11 @@ def job(ref_type: str = "branch", ref: str = "main", name: str = "", **variables
     )
 
 
+def job_of(path: str) -> Job:
+    """Return a job of a project."""
+    return decode_job(payload(job_info={"project_id": 7, "project_full_path": path}))
+
+
 def test_paths_of_a_business() -> None:
     """Each runner entry has one folder for all that is its own."""
     assert BUSINESS.path == Path("/data/tristan/7")
@@ -107,12 +112,38 @@ def test_feature_and_its_source_do_not_collide() -> None:
 )
 def test_segments_of_a_project(path: str, segments: list[str]) -> None:
     """One folder a segment; a project without a path is called by its id."""
-    assert project_segments(job(CI_PROJECT_PATH=path)) == segments
+    assert project_segments(job_of(path)) == segments
+
+
+@pytest.mark.parametrize("name", ["branches", "Branches", "tags", "merge_requests", "source", "cache"])
+def test_a_path_does_not_lead_into_another_projects_folders(name: str) -> None:
+    """A group that takes a removed project's path may have projects of any name."""
+    project = BUSINESS.project(2, job_of(f"group/app/{name}/main/source"))
+    inside = project.relative_to(PROJECT).parts
+    assert inside[0].startswith(f"{name}-")
+    assert project_segments(job_of(f"tags/{name}")) == ["tags", name]
+
+
+@pytest.mark.parametrize("full_path", ["group/app", ""])
+def test_a_pipeline_does_not_choose_its_folders(full_path: str) -> None:
+    """What .gitlab-ci.yml makes of GitLab's variables comes later in the payload, and counts for nothing."""
+    own = {"CI_PROJECT_PATH": "victim/app", "CI_COMMIT_REF_NAME": "main", "CI_MERGE_REQUEST_IID": "1"}
+    sent = decode_job(
+        payload(
+            git_info={"ref": "attack", "ref_type": "branch"},
+            job_info={"project_id": 7, "project_full_path": full_path},
+            variables=[
+                variable("CI_COMMIT_REF_NAME", "attack"),
+                *(variable(key, value) for key, value in own.items()),
+            ],
+        )
+    )
+    assert place_job(BUSINESS, 2, sent).source == PROJECT / "branches" / "attack" / "source"
 
 
 def test_no_project_leaves_its_host() -> None:
     """A path with dots goes one level down a segment, never up."""
-    project = BUSINESS.project(1, job(CI_PROJECT_PATH="../../etc"))
+    project = BUSINESS.project(1, job_of("../../etc"))
     assert project.parent.parent == BUSINESS.slot(1) / "gitlab.example.com" / project.parts[-3]
     assert ".." not in project.parts
 
