@@ -39,9 +39,9 @@ class S3Cache:
     server_side_encryption: str = _key("ServerSideEncryption", "")
     #: Key for the two with KMS.
     server_side_encryption_key_id: str = _key("ServerSideEncryptionKeyID", "")
-    #: None means true.
+    #: Addresses that also serve IPv6; absent: true.
     dual_stack: bool | None = _key("DualStack", None)
-    #: None means detected.
+    #: Bucket in the path instead of the host name; absent: found out.
     path_style: bool | None = _key("PathStyle", None)
     #: True: S3 transfer acceleration.
     accelerate: bool = _key("Accelerate", False)
@@ -49,7 +49,7 @@ class S3Cache:
     role_arn: str = _key("RoleARN", "")
     #: Role that is assumed for uploads only.
     upload_role_arn: str = _key("UploadRoleARN", "")
-    #: 0 means 5, -1 no limit.
+    #: Most jobs that ask for a role's credentials at once; 0 means 5, -1 no limit.
     assume_role_max_concurrency: int = _key("AssumeRoleMaxConcurrency", 0, always=True)
     #: True: an assumed role's credentials are not kept for other jobs.
     disable_assume_role_credentials_caching: bool = _key("DisableAssumeRoleCredentialsCaching", False)
@@ -75,7 +75,7 @@ class GCSCache:
     private_key: str = _key("PrivateKey", "")
     #: The bucket.
     bucket_name: str = _key("BucketName", "")
-    #: Empty means ``googleapis.com``.
+    #: Domain of the API; empty: ``googleapis.com``.
     universe_domain: str = _key("UniverseDomain", "")
 
 
@@ -89,7 +89,7 @@ class AzureCache:
     account_key: str = _key("AccountKey", "")
     #: The container.
     container_name: str = _key("ContainerName", "")
-    #: Empty means ``blob.core.windows.net``.
+    #: Domain of the storage; empty: ``blob.core.windows.net``.
     storage_domain: str = _key("StorageDomain", "")
 
 
@@ -97,13 +97,13 @@ class AzureCache:
 class CacheConfig:
     """``[runners.cache]``; present with its defaults when the file has no such table."""
 
-    #: ``s3``, ``gcs``, ``azure``; empty: local only. Unknown words are reported when a job runs.
+    #: ``s3``, ``gcs`` or ``azure``; empty: on this host only. Other words are reported when a job runs.
     type: str = _key("Type", "")
     #: Prefix of object names.
     path: str = _key("Path", "")
     #: True: entries with different tokens share their objects.
     shared: bool = _key("Shared", False)
-    #: Bytes; 0: no limit.
+    #: Larger archives are not uploaded; bytes, 0: no limit.
     max_uploaded_archive_size: int = _key("MaxUploadedArchiveSize", 0, always=True)
     s3: S3Cache | None = None
     gcs: GCSCache | None = None

@@ -25,7 +25,7 @@ class DockerService:
     entrypoint: list[str] = field(default_factory=list)
     #: ``KEY=VALUE`` for that service only.
     environment: list[str] = field(default_factory=list)
-    #: Accepted, not acted on.
+    #: No effect.
     suspend_data_path: str = ""
 
 
@@ -72,7 +72,7 @@ class DockerConfig:
     dns_search: list[str] = field(default_factory=list)
     #: Privileged mode of the containers: a job in one can become root on this host.
     privileged: bool = field(default=False, metadata={"always": True})
-    #: None means as ``privileged``.
+    #: Absent: as ``privileged``.
     services_privileged: bool | None = None
     #: True: entrypoints from the job are ignored.
     disable_entrypoint_overwrite: bool = field(default=False, metadata={"always": True})
@@ -132,7 +132,7 @@ class DockerConfig:
     links: list[str] = field(default_factory=list)
     #: Started for every job, before the job's own services.
     services: list[DockerService] = field(default_factory=list)
-    #: None and negative: no limit.
+    #: Most services of a job; absent and negative: no limit.
     services_limit: int | None = None
     #: Memory limit of service containers.
     service_memory: str = ""
@@ -152,7 +152,7 @@ class DockerConfig:
     service_cpu_shares: int = 0
     #: GPUs of service containers.
     service_gpus: str = ""
-    #: Seconds; see :attr:`effective_wait_for_services_timeout`.
+    #: Seconds that services may take to be ready; 0 means 30, negative: no waiting.
     wait_for_services_timeout: int = 0
     #: Patterns of images that jobs may use; ``**`` also matches slashes. Empty: all.
     allowed_images: list[str] = field(default_factory=list)
@@ -168,7 +168,7 @@ class DockerConfig:
     pull_policy: StringOrList = field(default_factory=list)
     #: For Windows only; checked, no effect.
     isolation: str = ""
-    #: Bytes; 0: the engine's default.
+    #: Size of ``/dev/shm`` in bytes; 0: the engine's default.
     shm_size: int = field(default=0, metadata={"always": True})
     #: Path to mount options: memory file systems of the build container.
     tmpfs: dict[str, str] = field(default_factory=dict)

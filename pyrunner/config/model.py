@@ -55,7 +55,7 @@ class RunnerConfig:
     name: str = field(default="", metadata={"always": True})
     #: Most jobs at once for this entry; 0: as many as ``concurrent`` allows.
     limit: int = 0
-    #: KiB, as written; see :attr:`effective_output_limit`.
+    #: Most KiB of a job's log; less than 1 means 4096.
     output_limit: int = 0
     #: Most job requests at once; less than 1 means 1. 2 to 4 avoid delays where GitLab uses long polling.
     request_concurrency: int = 0
@@ -126,7 +126,7 @@ class RunnerConfig:
     #: No effect: ``run:`` steps are not offered.
     step_runner_image: str = ""
 
-    #: Global labels with this runner's own over them.
+    #: Labels of this entry, sent to GitLab; they win over the global ones, which are merged in.
     labels: dict[str, str] = field(default_factory=dict)
     custom_build_dir: CustomBuildDir = field(default_factory=CustomBuildDir)
     cache: CacheConfig = field(default_factory=CacheConfig)
@@ -267,7 +267,7 @@ class Config:
     shutdown_timeout: int = 0
     #: Connections to GitLab that were idle for so long are closed; 0: they are kept.
     connection_max_age: Duration = DEFAULT_CONNECTION_MAX_AGE
-    #: None: neither file nor ``SENTRY_DSN`` has one.
+    #: Address for error reports; also taken from ``SENTRY_DSN``. No effect: the log has the errors.
     sentry_dsn: str | None = None
     #: Read and kept; ``--user`` of ``run`` alone decides (1.3).
     user: str = ""

@@ -23,7 +23,7 @@ class SessionServer:
     listen_address: str = ""
     #: ``host:port`` that GitLab is told; empty: ``listen_address``.
     advertise_address: str = ""
-    #: Seconds, as written.
+    #: Seconds that an open terminal keeps an ended job; less than 1 means 1800.
     session_timeout: int = DEFAULT_SESSION_TIMEOUT
 
     @property
@@ -38,9 +38,9 @@ class MetricsAccess:
 
     #: File with the token that readers must send (``Authorization: Bearer``); empty: everybody may read.
     token_file: str = ""
-    #: PEM files of the server's certificate with its chain, and of its key; empty: plain HTTP.
+    #: PEM file of the server's certificate with its chain; empty: plain HTTP.
     certificate_file: str = ""
-    #: PEM file of the certificate's key.
+    #: PEM file of that certificate's key.
     certificate_key_file: str = ""
 
 
@@ -55,7 +55,7 @@ class Pyrunner:
 class CustomBuildDir:
     """``[runners.custom_build_dir]``: may a job choose ``GIT_CLONE_PATH``."""
 
-    #: None: true for docker, kubernetes and docker-based executors, else false.
+    #: Absent: true for docker, kubernetes and docker-based executors, else false.
     enabled: bool | None = None
 
 
@@ -89,7 +89,7 @@ class JobQueuingDuration:
     periods: list[str] = field(default_factory=list)
     #: Of the periods; empty: the machine's.
     timezone: str = ""
-    #: Seconds; 0 and less: off.
+    #: A job that waited longer counts; 0 and less: off.
     threshold: Duration = 0.0
     #: Regular expression on the number of the project's running jobs; empty: any.
     jobs_running_for_project: str = ""
@@ -187,13 +187,14 @@ def _positive(value: int | None, default: int) -> int:
 class Tristan:
     """``[runners.tristan]``: what pyrunner has beyond gitlab-runner (tristan-layout.md 7)."""
 
-    #: Executor root directory; empty: by tristan-layout.md 2.
+    #: Where jobs live; empty: ``builds_dir`` for shell, else ``/data/tristan`` (root) or
+    #: ``$XDG_DATA_HOME/pyrunner``.
     root: str = ""
-    #: Folder of this runner; empty: chosen by pyrunner.
+    #: Folder of this entry below the root; empty: chosen once and remembered.
     business_id: StringOrInteger = ""
     #: What SIGTERM does to running jobs: ``detach``, ``wait`` or ``abort``.
     on_stop: str = "detach"
-    #: One tree a ``branch``, or one a ``slot``.
+    #: One checkout a ``branch``, or one a ``slot``.
     source_path: str = "branch"
     #: So many refs' checkouts are kept per project and slot, the last used ones.
     keep_branches: int = 5
@@ -203,15 +204,15 @@ class Tristan:
     workspace: str = "auto"
     #: The section ``Resource usage`` at the end of each job log.
     usage_report: bool = True
-    #: How long a cancelled job may clean up between SIGTERM and SIGKILL.
+    #: How long a job that is stopped may clean up between SIGTERM and SIGKILL.
     kill_grace: Duration | None = None
-    #: True, or the tools that are pointed at the project's dependency folder.
+    #: True, or a list of project types and tools: build tools keep downloads in a folder of the project.
     dependency_lib: bool | list[str] = False
     #: With ``dependency_lib``: also what all projects of this entry share.
     dependency_lib_shared: bool = False
-    #: Bytes; None: no budget.
+    #: What the entry may take by what it could do without; beyond, the oldest goes. Absent: no budget.
     disk_budget: Size | None = None
-    #: Bytes; None: no lower limit.
+    #: With less free space no job is taken, and what was used longest ago goes. Absent: no limit.
     min_free: Size | None = None
 
     @property
