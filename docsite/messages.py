@@ -48,8 +48,8 @@ _PLACES: Final = (
 _HEAD: Final = """\
 # All messages
 
-Collected from the source: what the program can say when something is wrong, by where you see it. `…` stands for
-a name, a path or the words of somebody else. Most end in what to do; the common ones are explained in
+Collected from the source: what the program can say when something is wrong, by where you see it. `…` stands
+for a name, a path or the words of somebody else. Most end in what to do; the common ones are explained in
 [troubleshooting](../troubleshooting.md).
 """
 
