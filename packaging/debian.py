@@ -43,6 +43,8 @@ def make_deb(tree: Path, out: Path, interpreter: Interpreter, release: str) -> P
     with TemporaryDirectory() as folder:
         root = Path(folder) / "pyrunner"
         shutil.copytree(tree, root, symlinks=True)
+        zsh = root / "usr/share/zsh"
+        (zsh / "site-functions").rename(zsh / "vendor-completions")
         control = root / "DEBIAN"
         control.mkdir()
         (control / "control").write_text(_control(root, interpreter, release, architecture))

@@ -151,16 +151,15 @@ def _documents(root: Path) -> None:
 def _generated(root: Path, interpreter: Interpreter) -> None:
     """Write completion and manual page as the program itself makes them."""
     packages = root / HOME / "lib" / f"python{interpreter.version}" / "site-packages"
-    start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pyrunner.cli.main import main; main()"
+    # By its name: completion is for the program that is called so.
+    start = "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'pyrunner'"
+    start += "; from pyrunner.cli.main import main; main()"
     program = [interpreter.program, "-B", "-P", "-c", start, packages]
-    commands = output([*program, "--help"])
-    if " completion " in commands:
-        for shell, place in _COMPLETIONS.items():
-            _write(root / place, output([*program, "completion", shell]) + "\n")
-    if " man " in commands:
-        page = root / "usr/share/man/man1/pyrunner.1.gz"
-        page.parent.mkdir(parents=True)
-        page.write_bytes(gzip.compress(output([*program, "man"]).encode() + b"\n", mtime=0))
+    for shell, place in _COMPLETIONS.items():
+        _write(root / place, output([*program, "completion", shell]) + "\n")
+    page = root / "usr/share/man/man1/pyrunner.1.gz"
+    page.parent.mkdir(parents=True)
+    page.write_bytes(gzip.compress(output([*program, "manual"]).encode() + b"\n", mtime=0))
 
 
 def _write(path: Path, text: str) -> None:

@@ -31,8 +31,7 @@ pyrunner_installed() {
     systemctl daemon-reload || true
     # Both would take turns in getting the jobs of one config.toml.
     if systemctl is-active --quiet gitlab-runner.service || systemctl is-enabled --quiet gitlab-runner.service 2>/dev/null; then
-        echo 'pyrunner: gitlab-runner is in service and stays so; switch over when it suits you:' >&2
-        echo 'pyrunner:   systemctl disable --now gitlab-runner; systemctl enable --now pyrunner' >&2
+        echo 'pyrunner: gitlab-runner is in service and stays so; switch over when it suits you: pyrunner migrate' >&2
         return 0
     fi
     systemctl enable --quiet pyrunner.service || true

@@ -35,6 +35,9 @@ def test_install_use_upgrade_purge(machine: Machine, gitlab: EmbeddedCoordinator
     assert machine.do("systemctl", "is-active", "pyrunner") == "active", "it waits for a config.toml"
     assert "gitlab-runner" in machine.do("getent", "passwd", "gitlab-runner")
     assert machine.do("stat", "--format=%a", "/etc/gitlab-runner") == "700"
+    completed = "COMP_WORDS=pyrunner\\ unre COMP_CWORD=1 _PYRUNNER_COMPLETE=bash_complete pyrunner"
+    assert machine.do("sh", "-c", completed) == "plain,unregister"
+    assert "_pyrunner_completion" in machine.do("cat", "/usr/share/bash-completion/completions/pyrunner")
     machine.configure(gitlab.url, gitlab.add_runner())
     gitlab.wait_for(gitlab.enqueue(script=["true"]), "success")
 

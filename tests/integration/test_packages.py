@@ -51,6 +51,8 @@ def test_rpm(packages: Path, tmp_path: Path) -> None:
     assert "python(abi) = 3.11\n" in ask("--requires")
     files = set(ask("--list").split("\n"))
     assert {"/usr/bin/pyrunner", "/usr/lib/systemd/system/pyrunner.service"} <= files
+    assert "/usr/share/man/man1/pyrunner.1.gz" in files
+    assert "/usr/share/bash-completion/completions/pyrunner" in files
     assert not {"/usr", "/usr/bin", "/usr/lib/systemd"} & files, "folders of others are not claimed"
     assert set(ask("--queryformat", "[%{FILEUSERNAME}\n]").split()) == {"root"}
     scripts = ask("--scripts")
