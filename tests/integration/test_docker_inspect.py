@@ -64,7 +64,7 @@ def test_the_build_container(tmp_path: Path, docker_lab: DockerLab) -> None:
     name = f"execute_1_1_{job.payload['id']}"
     built = _inspected(job, docker_lab)[name]
     config, host = built["Config"], built["HostConfig"]
-    assert config["Image"] == docker_lab.api.inspect_image(image)["Id"]
+    assert config["Image"] == docker_lab.api.inspect_image(image)["Id"]  # type: ignore[no-untyped-call]
     assert config["Hostname"] == "runner-012345678-project-1-concurrent-0"
     assert config["Cmd"][:2] == ["sh", "-c"]
     assert config["Entrypoint"] is None
