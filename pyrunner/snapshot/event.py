@@ -166,5 +166,5 @@ def _user(copy: WorkingCopy) -> User:
 def _tag_message(copy: WorkingCopy, tag: str) -> str:
     if not tag:
         return ""
-    template = "--format=%(if:equals=tag)%(objecttype)%(then)%(contents:subject)%0a%(contents:body)%(end)"
+    template = "--format=%(if:equals=tag)%(objecttype)%(then)%(contents:subject)%0a%0a%(contents:body)%(end)"
     return (copy.git.find("for-each-ref", template, f"refs/tags/{tag}") or "").strip("\n")
