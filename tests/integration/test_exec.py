@@ -40,7 +40,7 @@ def lab(tmp_path: Path) -> ExecLab:
 
 
 def test_a_pipeline(lab: ExecLab) -> None:
-    """Stages, needs, matrix, artifacts, dotenv, an allowed failure, a manual job; the tree stays as it was."""
+    """Stages, needs, matrix, artifacts, dotenv, an allowed failure, a manual job; the tree stays so."""
     before = fingerprint(lab.tree)
     done = lab.run()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -89,7 +89,7 @@ def _suffix(lab: ExecLab, name: str) -> str:
 
 
 def test_only_what_failed(lab: ExecLab) -> None:
-    """A second run repeats what did not pass, with the artifacts of what did; one job alone gets them, too."""
+    """A second run repeats what did not pass, with the artifacts of what did; so does one job alone."""
     (lab.tree / "uncommitted.txt").unlink()
     events = lab.events()
     assert events[-1]["exit_code"] == 1

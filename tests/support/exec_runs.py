@@ -43,6 +43,10 @@ class ExecLab:
         """The working copy."""
         return self.repository.path
 
+    def configure(self, text: str) -> None:
+        """Write another configuration, not committed."""
+        (self.tree / ".gitlab-ci.yml").write_text(text)
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the processes."""
@@ -104,9 +108,8 @@ class ExecLab:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("HOME") == str(
-                    self.home
-                ):
+                ours = process.environ().get("HOME") == str(self.home)
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
