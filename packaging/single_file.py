@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from staging import BuildFailed, Interpreter, copy_sources, output, version
+from staging import BuildFailed, Interpreter, copy_sources, output, requirement, version
 
 
 def make_single_file(out: Path, interpreter: Interpreter) -> Path:
@@ -21,7 +21,7 @@ def make_single_file(out: Path, interpreter: Interpreter) -> Path:
     with TemporaryDirectory() as folder:
         sources = Path(folder) / "pyrunner"
         copy_sources(sources)
-        pex = [Path(sys.executable), "-m", "pex", str(sources), "--console-script", "pyrunner"]
+        pex = [Path(sys.executable), "-m", "pex", requirement(sources), "--console-script", "pyrunner"]
         # A real environment below the user's cache: supervisors and helpers start the same interpreter again.
         output([*pex, "--venv", "--python", interpreter.program, "--output-file", target])
     return target

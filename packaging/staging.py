@@ -78,6 +78,11 @@ def version() -> str:
     return text.partition('__version__ = "')[2].partition('"')[0]
 
 
+def requirement(sources: Path) -> str:
+    """Return what pip has to install: with the coordinator, which ``exec`` and ``demo`` run jobs against."""
+    return f"pyrunner[server] @ {sources.as_uri()}"
+
+
 def copy_sources(target: Path) -> None:
     """Copy what a build reads: setuptools leaves folders behind where it builds."""
     target.mkdir(parents=True, exist_ok=True)
@@ -116,7 +121,7 @@ def _environment(root: Path, interpreter: Interpreter) -> None:
         sources = Path(folder) / "pyrunner"
         copy_sources(sources)
         pip = [interpreter.program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        output([*pip, "--no-compile", "--target", packages, sources])
+        output([*pip, "--no-compile", "--target", packages, requirement(sources)])
     shutil.rmtree(packages / "bin", ignore_errors=True)
     output([interpreter.program, "-m", "compileall", "-q", "-s", root, "-p", "/", packages])
     launcher = home / "bin" / "pyrunner"
@@ -154,7 +159,8 @@ def _generated(root: Path, interpreter: Interpreter) -> None:
     # By its name: completion is for the program that is called so.
     start = "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'pyrunner'"
     start += "; from pyrunner.cli.main import main; main()"
-    program = [interpreter.program, "-B", "-P", "-c", start, packages]
+    # Without site-packages of its own: what is missing in the tree has to be missed here.
+    program = [interpreter.program, "-B", "-I", "-S", "-c", start, packages]
     for shell, place in _COMPLETIONS.items():
         _write(root / place, output([*program, "completion", shell]) + "\n")
     page = root / "usr/share/man/man1/pyrunner.1.gz"
