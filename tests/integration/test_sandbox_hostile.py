@@ -220,6 +220,27 @@ def _submodule_update_command(tree: Tree) -> None:
     tree.config("submodule.lib.update", f"!{TOUCH};:")
 
 
+def _submodule_own_folder(tree: Tree) -> None:
+    """The submodule's repository in its own tree, as git before 1.7.8 had it: no module of ours."""
+    own = tree.project / "lib" / ".git"
+    own.unlink()
+    shutil.copytree(tree.project / ".git" / "modules" / "lib", own)
+    with (own / "config").open("a") as config:
+        config.write(f'[core]\n\tfsmonitor = "{TOUCH} #"\n')
+        config.write(f'[filter "evil"]\n\tsmudge = "{TOUCH}; cat"\n\tclean = "{TOUCH}; cat"\n')
+    (own / "info").mkdir(exist_ok=True)
+    (own / "info" / "attributes").write_text("* filter=evil\n")
+    (tree.project / "lib" / "file").unlink()
+
+
+def _submodule_elsewhere(tree: Tree) -> None:
+    """The submodule's ``.git`` names a repository beside the project."""
+    _submodule_own_folder(tree)
+    own = tree.project / "lib" / ".git"
+    own.rename(tree.source / "lib.git")
+    own.write_text("gitdir: /builds/lib.git\n")
+
+
 def _repository_above(tree: Tree) -> None:
     evil = _evil_repository(tree)
     shutil.rmtree(tree.project)
@@ -249,6 +270,8 @@ RUNS: dict[str, Callable[[Tree], None]] = {
     "submodule's config": _module_config,
     "submodule's hooks": _module_hooks,
     "submodule update command": _submodule_update_command,
+    "submodule with a repository of its own": _submodule_own_folder,
+    "submodule with a repository elsewhere": _submodule_elsewhere,
 }
 #: Needs something else besides, so that nothing comes of it in this script even unguarded.
 _HARMLESS_ALONE = {"alternate refs command"}

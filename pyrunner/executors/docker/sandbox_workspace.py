@@ -35,6 +35,8 @@ _NETWORKED: Final = ("get_sources", "download_artifacts", "upload_artifacts")
 _CACHED: Final = ("restore_cache", "archive_cache")
 #: Stages that run git on a tree which a job has had; the user's own git must find its config afterwards.
 _AFTER_A_JOB: Final = ("get_sources", "clear_worktree", "archive_cache", "upload_artifacts", "cleanup_file")
+#: Of these, the ones whose git goes into submodules.
+_INTO_SUBMODULES: Final = ("get_sources", "clear_worktree", "cleanup_file")
 
 
 @dataclass
@@ -130,6 +132,10 @@ class SandboxWorkspace:
         business = self.job.record.business
         return Path(os.path.realpath(business)) / Path(folder).relative_to(business)
 
+    def _goes_into_submodules(self, stage: str) -> bool:
+        strategy = self.job.variables.value("GIT_SUBMODULE_STRATEGY")
+        return stage.startswith(_INTO_SUBMODULES) and strategy not in ("", "none")
+
     def _make_harmless(self, stage: str) -> None:
         """Take out of the repository what would make git run something; no link is followed (design R8)."""
         if not stage.startswith(_AFTER_A_JOB):
@@ -137,8 +143,8 @@ class SandboxWorkspace:
         inside = posixpath.relpath(self.job.project_dir, self.job.builds_dir)
         project = str(self._real(self.job.record.source) / inside)
         try:
-            removed = in_background(lambda: scrub(project), self.report)
-        except OSError as error:
+            removed = in_background(lambda: scrub(project, self._goes_into_submodules(stage)), self.report)
+        except (OSError, ValueError) as error:
             raise JobDirError(f"cannot make {self.job.project_dir}/.git safe: {error}") from error
         if removed:
             self.report.plain(f"Removed {self.job.project_dir}: its .git is not laid out as git does it")

@@ -6,6 +6,7 @@ followed: not even inside the sandbox does a planted link lead a removal anywher
 
 - What makes git run programs or look elsewhere goes: config, hooks, ``commondir``, worktrees; in the
   modules of submodules too. The stage writes config anew, as it does for a fresh clone.
+- With submodules, each ``.git`` below that is not theirs goes, too (:mod:`.scrub_submodules`).
 - A repository that is not laid out as ``git init`` does it (``.git`` a link or a file, links or borrowed
   objects below it) goes with the whole project folder, whose submodules point into it: the stage clones.
 """
@@ -18,25 +19,23 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from pyrunner.executors.sandbox.hostile_folders import FOLDER, entries, kind_of, remove
+from pyrunner.executors.sandbox.scrub_submodules import LOOKS_LIKE_GIT, NotARepository, scrub_submodules
+
 #: Read or run by git wherever it stands in a git folder.
 _TRUSTED_BY_GIT: Final = frozenset(
     {"config", "config.worktree", "config.lock", "hooks", "commondir", "gitdir", "worktrees"}
 )
 #: Borrowed objects: bytes from elsewhere would be taken for the project's.
 _ALTERNATES: Final = frozenset({"alternates", "http-alternates"})
-_LOOKS_LIKE_GIT: Final = frozenset({"HEAD", "config", "objects", "refs", "hooks", "commondir"})
 #: Folders of submodules' repositories nest no deeper than this in any project we would want to clone.
 _DEEPEST: Final = 64
 
 
-class _NotARepository(Exception):
-    """The folder is laid out as no git would have done it."""
-
-
-def scrub(project: str) -> bool:
+def scrub(project: str, submodules: bool = False) -> bool:
     """Clean ``<project>/.git``; True when the whole folder had to be removed.
 
+    :param submodules: git will go into the submodules as well.
     :raises OSError: when something cannot be removed, or a link stands in the path: git must not run then.
     :raises ValueError: when the path is not an absolute one without ``..``.
     """
@@ -48,12 +47,14 @@ def scrub(project: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        if _kind(parent, name) is None:
+        if kind_of(parent, name) is None:
             return False
-        folder = os.open(name, _FOLDER, dir_fd=parent)
+        folder = os.open(name, FOLDER, dir_fd=parent)
         try:
             _scrub_project(folder)
-        except _NotARepository:
+            if submodules:
+                scrub_submodules(folder)
+        except NotARepository:
             remove(parent, name)
             return True
         finally:
@@ -70,7 +71,7 @@ def open_without_links(path: str) -> int:
     """
     if not os.path.isabs(path):
         raise ValueError(f"not an absolute path: {path}")
-    folder = os.open("/", _FOLDER)
+    folder = os.open("/", FOLDER)
     for name in path.split("/"):
         if name in ("", "."):
             continue
@@ -78,7 +79,7 @@ def open_without_links(path: str) -> int:
             os.close(folder)
             raise ValueError(f"a path with ..: {path}")
         try:
-            below = os.open(name, _FOLDER, dir_fd=folder)
+            below = os.open(name, FOLDER, dir_fd=folder)
         finally:
             os.close(folder)
         folder = below
@@ -86,12 +87,12 @@ def open_without_links(path: str) -> int:
 
 
 def _scrub_project(project: int) -> None:
-    kind = _kind(project, ".git")
+    kind = kind_of(project, ".git")
     if kind is None:
         return
     if kind != stat.S_IFDIR:
-        raise _NotARepository
-    folder = os.open(".git", _FOLDER, dir_fd=project)
+        raise NotARepository
+    folder = os.open(".git", FOLDER, dir_fd=project)
     try:
         _clean_git_folder(folder, 0)
     finally:
@@ -99,11 +100,11 @@ def _scrub_project(project: int) -> None:
 
 
 def _clean_git_folder(folder: int, depth: int) -> None:
-    for name, kind in _entries(folder):
+    for name, kind in entries(folder):
         if name in _TRUSTED_BY_GIT or kind not in (stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK):
             remove(folder, name)
         elif kind == stat.S_IFLNK:
-            raise _NotARepository
+            raise NotARepository
         elif kind == stat.S_IFDIR:
             work = {"modules": _clean_modules, "objects": _check_objects}.get(name, _check)
             _into(folder, name, work, depth)
@@ -111,7 +112,7 @@ def _clean_git_folder(folder: int, depth: int) -> None:
 
 def _clean_modules(folder: int, depth: int) -> None:
     """Clean the repositories of submodules: a name may hold slashes, so they stand at any depth."""
-    for name, kind in _entries(folder):
+    for name, kind in entries(folder):
         if kind != stat.S_IFDIR:
             remove(folder, name)
         else:
@@ -119,132 +120,50 @@ def _clean_modules(folder: int, depth: int) -> None:
 
 
 def _clean_module(folder: int, depth: int) -> None:
-    if _LOOKS_LIKE_GIT & {name for name, _ in _entries(folder)}:
+    if LOOKS_LIKE_GIT & {name for name, _ in entries(folder)}:
         _clean_git_folder(folder, depth)
     else:
         _clean_modules(folder, depth)
 
 
 def _check_objects(folder: int, depth: int) -> None:
-    for name, kind in _entries(folder):
+    for name, kind in entries(folder):
         if kind == stat.S_IFDIR:
             _into(folder, name, _check_info if name == "info" else _check, depth)
         elif kind != stat.S_IFREG:
-            raise _NotARepository
+            raise NotARepository
 
 
 def _check_info(folder: int, depth: int) -> None:
-    if _ALTERNATES & {name for name, _ in _entries(folder)}:
-        raise _NotARepository
+    if _ALTERNATES & {name for name, _ in entries(folder)}:
+        raise NotARepository
     _check(folder, depth)
 
 
 def _check(folder: int, depth: int) -> None:
     """Look through what git only keeps data in: folders and files."""
-    for name, kind in _entries(folder):
+    for name, kind in entries(folder):
         if kind == stat.S_IFDIR:
             _into(folder, name, _check, depth)
         elif kind != stat.S_IFREG:
-            raise _NotARepository
+            raise NotARepository
 
 
 def _into(parent: int, name: str, work: Callable[[int, int], None], depth: int) -> None:
     if depth >= _DEEPEST:
-        raise _NotARepository
-    below = os.open(name, _FOLDER, dir_fd=parent)
+        raise NotARepository
+    below = os.open(name, FOLDER, dir_fd=parent)
     try:
         work(below, depth + 1)
     finally:
         os.close(below)
 
 
-def _entries(folder: int) -> list[tuple[str, int]]:
-    with os.scandir(folder) as entries:
-        return [(one.name, _kind_of(one)) for one in entries]
-
-
-def _kind_of(entry: os.DirEntry[str]) -> int:
-    # What the folder itself says is enough, and costs no call.
-    if entry.is_symlink():
-        return stat.S_IFLNK
-    if entry.is_dir(follow_symlinks=False):
-        return stat.S_IFDIR
-    return stat.S_IFREG if entry.is_file(follow_symlinks=False) else stat.S_IFIFO
-
-
-def _kind(parent: int, name: str) -> int | None:
-    try:
-        return stat.S_IFMT(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return None
-
-
-def remove(parent: int, name: str) -> None:
-    """Remove a file, a link or a whole folder below the open folder ``parent``; follows no link.
-
-    Not by recursion: a job can make folders deeper than our stack, or than we may have descriptors.
-    """
-    try:
-        os.unlink(name, dir_fd=parent)
-        return
-    except FileNotFoundError:
-        return
-    except (IsADirectoryError, PermissionError):
-        pass
-    device = os.stat(name, dir_fd=parent, follow_symlinks=False).st_dev
-    while not _empty(parent, name, device):
-        pass
-
-
-def _empty(parent: int, name: str, device: int) -> bool:
-    """Remove the folder ``name``; False when deeper ones were moved up first, and have to go before."""
-    folder = os.open(name, _FOLDER, dir_fd=parent)
-    flattened = False
-    try:
-        if os.fstat(folder).st_dev != device:
-            raise OSError(f"{name}: another file system is mounted here")
-        for below, kind in _entries(folder):
-            if kind != stat.S_IFDIR:
-                os.unlink(below, dir_fd=folder)
-                continue
-            try:
-                os.rmdir(below, dir_fd=folder)
-            except OSError:
-                _flatten(folder, below)
-                flattened = True
-    finally:
-        os.close(folder)
-    if not flattened:
-        os.rmdir(name, dir_fd=parent)
-    return not flattened
-
-
-def _flatten(folder: int, name: str) -> None:
-    """Empty the folder ``name``: files go, folders in it move up beside it under a name of ours."""
-    inner = os.open(name, _FOLDER, dir_fd=folder)
-    try:
-        for number, (below, kind) in enumerate(_entries(inner)):
-            if kind == stat.S_IFDIR:
-                os.rename(below, _free_name(folder, number), src_dir_fd=inner, dst_dir_fd=folder)
-            else:
-                os.unlink(below, dir_fd=inner)
-    finally:
-        os.close(inner)
-    os.rmdir(name, dir_fd=folder)
-
-
-def _free_name(folder: int, number: int) -> str:
-    while True:
-        name = f".gone-{number}-{os.urandom(6).hex()}"
-        if _kind(folder, name) is None:
-            return name
-
-
 def main(arguments: list[str]) -> int:
     """Clean the repository of each project folder named; 0, or 1 with the reason on standard error."""
     for project in arguments:
         try:
-            removed = scrub(project)
+            removed = scrub(project, submodules=True)
         except (OSError, ValueError) as error:
             print(f"cannot make {project}/.git safe: {error}", file=sys.stderr)  # noqa: T201
             return 1

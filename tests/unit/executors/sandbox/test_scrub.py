@@ -157,3 +157,74 @@ def test_removal_of_what_is_wide_deep_and_closed(tmp_path: Path) -> None:
     finally:
         os.close(parent)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["kept"]
+
+
+MODULE = ".git/modules/lib"
+
+
+@pytest.fixture
+def submodule(tmp_path: Path) -> Path:
+    """A project with a submodule in ``lib``."""
+    for folder in (".git", MODULE, f"{MODULE}/modules/inner"):
+        (tmp_path / "project" / folder / "refs").mkdir(parents=True)
+    (tmp_path / "project" / "lib" / "inner").mkdir(parents=True)
+    return tmp_path / "project"
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "stays"),
+    [
+        ("lib", f"../{MODULE}", True),
+        ("lib/inner", f"../../{MODULE}/modules/inner", True),
+        ("lib", f"../{MODULE}/refs", False),
+        ("lib", f"../{MODULE}/modules", False),
+        ("lib", "../.git", False),
+        ("lib", "../.git/modules", False),
+        ("lib", "../../elsewhere", False),
+        ("lib", f"../{MODULE}/../lib", False),
+        ("lib", f"inner/../../{MODULE}", False),
+        ("lib/inner", f"../{MODULE}", False),
+        ("lib", "/builds/evil", False),
+        ("lib", f"../{MODULE}-missing", False),
+    ],
+)
+def test_a_submodule_is_in_a_module(submodule: Path, place: str, target: str, stays: bool) -> None:
+    """A ``.git`` file stays when it names a repository below ``.git/modules`` that was cleaned."""
+    file = submodule / place / ".git"
+    file.write_text(f"gitdir: {target}\n")
+    assert scrub(str(submodule), submodules=True) is False
+    assert file.exists() is stays
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "fifo", "giant", "other text"])
+def test_no_other_repository_below_a_project(submodule: Path, kind: str) -> None:
+    """Whatever else is called ``.git`` goes, and nothing that it leads to."""
+    planted, kept = submodule / "lib" / ".git", submodule.parent / "kept"
+    (kept / "refs").mkdir(parents=True)
+    if kind == "folder":
+        (planted / "refs").mkdir(parents=True)
+    elif kind == "link":
+        planted.symlink_to(kept)
+    elif kind == "fifo":
+        os.mkfifo(planted)
+    else:
+        planted.write_text(f"gitdir: ../{MODULE}" + "\n" * 9000 if kind == "giant" else f"../{MODULE}")
+    scrub(str(submodule), submodules=True)
+    assert not os.path.lexists(planted)
+    assert (kept / "refs").is_dir()
+
+
+def test_repositories_below_a_project_without_submodules(submodule: Path) -> None:
+    """Git that does not go there runs nothing of theirs: a job may keep repositories of its own."""
+    (submodule / "lib" / ".git").mkdir()
+    scrub(str(submodule))
+    assert (submodule / "lib" / ".git").exists()
+
+
+def test_a_project_deeper_than_any(tmp_path: Path) -> None:
+    """What cannot be looked through cannot be trusted: the project goes as a whole."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "/".join("d" * 300)).mkdir(parents=True)
+    assert scrub(str(folder), submodules=True) is True
+    assert not folder.exists()

@@ -1,0 +1,93 @@
+"""Lists and removes what a job has left, by folder descriptor and name: no link is followed (design R8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def entries(folder: int) -> list[tuple[str, int]]:
+    """Return name and kind of what is in it: ``S_IFDIR``, ``S_IFREG``, ``S_IFLNK``, all others ``S_IFIFO``."""
+    with os.scandir(folder) as found:
+        return [(one.name, _kind(one)) for one in found]
+
+
+def _kind(entry: os.DirEntry[str]) -> int:
+    # What the folder itself says is enough, and costs no call.
+    if entry.is_symlink():
+        return stat.S_IFLNK
+    if entry.is_dir(follow_symlinks=False):
+        return stat.S_IFDIR
+    return stat.S_IFREG if entry.is_file(follow_symlinks=False) else stat.S_IFIFO
+
+
+def kind_of(parent: int, name: str) -> int | None:
+    """Return what ``name`` is, as ``stat.S_IFMT`` tells it; None when it is not there."""
+    try:
+        return stat.S_IFMT(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def remove(parent: int, name: str) -> None:
+    """Remove a file, a link or a whole folder below the open folder ``parent``; follows no link.
+
+    Not by recursion: a job can make folders deeper than our stack, or than we may have descriptors.
+    """
+    try:
+        os.unlink(name, dir_fd=parent)
+        return
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        pass
+    device = os.stat(name, dir_fd=parent, follow_symlinks=False).st_dev
+    while not _empty(parent, name, device):
+        pass
+
+
+def _empty(parent: int, name: str, device: int) -> bool:
+    """Remove the folder ``name``; False when deeper ones were moved up first, and have to go before."""
+    folder = os.open(name, FOLDER, dir_fd=parent)
+    flattened = False
+    try:
+        if os.fstat(folder).st_dev != device:
+            raise OSError(f"{name}: another file system is mounted here")
+        for below, kind in entries(folder):
+            if kind != stat.S_IFDIR:
+                os.unlink(below, dir_fd=folder)
+                continue
+            try:
+                os.rmdir(below, dir_fd=folder)
+            except OSError:
+                _flatten(folder, below)
+                flattened = True
+    finally:
+        os.close(folder)
+    if not flattened:
+        os.rmdir(name, dir_fd=parent)
+    return not flattened
+
+
+def _flatten(folder: int, name: str) -> None:
+    """Empty the folder ``name``: files go, folders in it move up beside it under a name of ours."""
+    inner = os.open(name, FOLDER, dir_fd=folder)
+    try:
+        for number, (below, kind) in enumerate(entries(inner)):
+            if kind == stat.S_IFDIR:
+                os.rename(below, _free_name(folder, number), src_dir_fd=inner, dst_dir_fd=folder)
+            else:
+                os.unlink(below, dir_fd=inner)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=folder)
+
+
+def _free_name(folder: int, number: int) -> str:
+    while True:
+        name = f".gone-{number}-{os.urandom(6).hex()}"
+        if kind_of(folder, name) is None:
+            return name
