@@ -6,17 +6,17 @@ import logging
 import posixpath
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Final
 
 from pyrunner.errors import PyrunnerError, UsageError
-from pyrunner.helper.archives import FORMATS, write_archive
+from pyrunner.helper.archives import FORMATS, archive_pieces
 from pyrunner.helper.arguments import Flags
 from pyrunner.helper.artifacts import add_job_flags, add_meter_flag, connect
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand, expand_paths
 from pyrunner.helper.levels import known_level
 from pyrunner.helper.meter import Meter
-from pyrunner.helper.piping import pull
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if options.generate_artifacts_metadata:
         from pyrunner.helper.provenance import write_statement
 
-        collection.add(write_statement(options, base_name(name), collection.ordered(), collection.files))
-    if not collection.files:
+        collection.add(write_statement(options, base_name(name), collection.entries()))
+    if collection.empty:
         _log.error("No files to upload")
         return
     form = options.artifact_format or "zip"
@@ -70,11 +70,13 @@ def _upload(
     from pyrunner.gitlab.artifacts import ArtifactFile, TransferLimits, UploadState, upload_artifacts
 
     level = known_level(options.compression_level)
-    paths = collection.ordered()
+    entries = collection.entries()
 
     def content() -> Iterator[bytes]:
-        with Meter("Uploading artifacts", 0, options.transfer_meter_frequency) as meter:
-            for piece in pull(lambda out: write_archive(form, out, paths, collection.files, level)):
+        # The archive comes first: it forks, and the meter is a thread.
+        pieces = archive_pieces(form, entries, level)
+        with closing(pieces), Meter("Uploading artifacts", 0, options.transfer_meter_frequency) as meter:
+            for piece in pieces:
                 meter.add(len(piece))
                 yield piece
 

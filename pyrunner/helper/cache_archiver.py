@@ -15,11 +15,11 @@ from typing import Final
 
 from pyrunner.errors import ArchiveError, UsageError
 from pyrunner.helper import fingerprint
-from pyrunner.helper.archives import write_archive
+from pyrunner.helper.archives import archive_pieces
 from pyrunner.helper.arguments import Flags
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand_paths
-from pyrunner.helper.fingerprint import FINGERPRINT_FILE, Fingerprint
+from pyrunner.helper.fingerprint import FINGERPRINT_FILE, Fingerprint, Record
 from pyrunner.helper.levels import known_level
 from pyrunner.helper.remote.options import add_upload_flags, read_target
 from pyrunner.helper.remote.storing import write_metadata
@@ -43,16 +43,15 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     target = read_target(options, environment)
     file = Path(options.file)
     _take_over_alternate(file, options.alternate_file)
-    collection = Collection(expand_paths(options.exclude, environment))
-    collection.collect(expand_paths(options.path, environment), options.untracked)
-    if not collection.files:
-        _log.warning("No files to cache.")
-        return
     form = options.compression_format.lower()
     form = form if form in ("tarzstd", "zipzstd") else "zip"
-    now = fingerprint.take(
-        collection.ordered(),
-        collection.files,
+    collection = Collection(expand_paths(options.exclude, environment))
+    collection.collect(expand_paths(options.path, environment), options.untracked)
+    if collection.empty:
+        _log.warning("No files to cache.")
+        return
+    now = Fingerprint(
+        collection.inventory,
         {
             "exclude": options.exclude,
             "format": form,
@@ -113,7 +112,7 @@ def _take_over_alternate(file: Path, alternate: str) -> None:
     _log.info("Renamed alternate cache file to primary")
 
 
-def _is_outdated(file: Path, collection: Collection, now: Fingerprint, recorded: Fingerprint | None) -> bool:
+def _is_outdated(file: Path, collection: Collection, now: Fingerprint, recorded: Record | None) -> bool:
     """Tell whether an archive has to be made; for one that is not ours only times count (12, 30)."""
     try:
         made = file.stat().st_mtime_ns
@@ -123,7 +122,7 @@ def _is_outdated(file: Path, collection: Collection, now: Fingerprint, recorded:
         _log.warning("stat %s: %s", file, (error.strerror or "").lower())
         return True
     if recorded is None:
-        return collection.newest() > made
+        return collection.inventory.newest > made
     return now.newest > made or not now.matches(recorded)
 
 
@@ -137,11 +136,12 @@ def _create(file: Path, collection: Collection, form: str, options: Namespace, n
         _remove_leftovers(file.parent)
         fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=file.parent)
         with os.fdopen(fd, "wb") as out:
-            write_archive(form, out.write, collection.ordered(), collection.files, level)
+            for piece in archive_pieces(form, collection.entries(), level):
+                out.write(piece)
         Path(temporary).replace(file)
         temporary = ""
         write_metadata(file.parent, content)
-        fingerprint.store(file, now)
+        fingerprint.store(file, now.record())
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
     finally:

@@ -6,27 +6,38 @@ import logging
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pyrunner.errors import UsageError
 from pyrunner.helper import globs
+from pyrunner.helper.entries import Entries
+from pyrunner.helper.folders import FolderChain
+from pyrunner.helper.inventory import Inventory, row
+from pyrunner.helper.walk import Walk
 
 _log = logging.getLogger(__name__)
 
 
 class Collection:
-    """Entries below the working directory: relative path → what ``lstat`` said.
+    """Entries below the working directory.
 
     :param exclude: patterns of entries to leave out.
     """
 
     def __init__(self, exclude: Sequence[str] = ()) -> None:
         self.folder = os.getcwd()
-        self.files: dict[str, os.stat_result] = {}
+        self.inventory = Inventory()
+        #: Folders that patterns reach through links, on purpose.
+        self._doors: set[str] = set()
         self._exclude = exclude
         self._excluded: Counter[str] = Counter()
         self._patterns: list[tuple[str, str]] | None = None
         self._pattern_error = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was found."""
+        return not self.inventory.batches
 
     def collect(self, paths: Sequence[str], untracked: bool = False) -> None:
         """Find everything and say what was found."""
@@ -39,29 +50,29 @@ class Collection:
 
     def add(self, path: str) -> None:
         """Take in one path more, unless it is to be left out."""
-        self._add(path)
+        with self._chain() as chain:
+            self._add(chain, path)
 
-    def ordered(self) -> list[str]:
-        """Return the paths as archives hold them: sorted by their bytes."""
-        return sorted(self.files, key=os.fsencode)
-
-    def newest(self) -> int:
-        """Return the latest modification of any entry, nanoseconds; 0 when there is none."""
-        return max((one.st_mtime_ns for one in self.files.values()), default=0)
+    def entries(self) -> Entries:
+        """Return all, each once, in the order that archives hold them."""
+        return Entries(self.inventory.sizes(), sorted(self._doors))
 
     def _add_path(self, path: str) -> None:
         if not path:
             _log.warning("No matching files. Path is empty.")
             return
         try:
-            found = globs.find(self._relative(path))
+            pattern = self._relative(path)
+            found = globs.find(pattern)
         except _Outside as error:
             _log.warning("processPath: %s", error)
             return
         except UsageError as error:
             _log.warning("%s: %s", path, error)
             return
-        count = sum(self._add(below) for match in found for below in _walk(match))
+        self._note_door(pattern)
+        with self._chain() as chain:
+            count = sum(self._add_tree(chain, match) for match in found)
         if count:
             _log.info("%s: found %d matching artifact files and directories", path, count)
         else:
@@ -81,32 +92,55 @@ class Collection:
         if done.returncode:
             _log.warning("untracked: exit status %d", done.returncode)
             return
-        count = sum(self._add(os.fsdecode(one)) for one in done.stdout.split(b"\0") if one)
+        with self._chain() as chain:
+            count = sum(self._add(chain, os.fsdecode(one)) for one in done.stdout.split(b"\0") if one)
         if count:
             _log.info("untracked: found %d files", count)
         else:
             _log.warning("untracked: no files")
 
-    def _add(self, path: str) -> bool:
+    def _chain(self) -> FolderChain:
+        return FolderChain(doors=sorted(self._doors))
+
+    def _note_door(self, pattern: str) -> None:
+        """Remember the literal folder of a pattern when it leads through a link (8.1 step 2)."""
+        literal = globs.split_pattern(pattern)[0] if globs.has_wildcard(pattern) else os.path.dirname(pattern)
+        if literal not in ("", ".") and os.path.realpath(literal) != os.path.join(self.folder, literal):
+            self._doors.add(literal)
+
+    def _add_tree(self, chain: FolderChain, top: str) -> int:
+        """Take in ``top`` and all below it; returns how many."""
+        relative = os.path.normpath(top)
+        count = self._add(chain, relative)
+        walk = Walk(sorted(self._doors), self._rule_against if self._exclude else None)
+        walk.run("" if relative == "." else relative)
+        self.inventory.extend(walk.inventory)
+        self._excluded.update(walk.excluded)
+        return count + walk.count
+
+    def _add(self, chain: FolderChain, path: str) -> int:
+        """Take in one entry; returns how many that makes."""
         relative = os.path.normpath(path)
         if relative.startswith("../"):
             _log.warning("%s: not supported: outside build directory", path)
-            return False
+            return 0
         if (rule := self._rule_against(relative)) is not None:
             self._excluded[rule] += 1
-            return False
-        if relative in self.files:
-            return True
+            return 0
+        folder, _, name = relative.rpartition("/")
         try:
-            self.files[relative] = os.lstat(relative)
-        except FileNotFoundError:
-            return False  # gone since it was found
+            fd = chain.open(folder)
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0  # gone since it was found
         except OSError as error:
             _log.warning("%s: lstat %s: %s", path, relative, (error.strerror or "").lower())
-            return False
-        return True
+            return 0
+        self.inventory.add(folder, [row(name, status, fd)], status.st_mtime_ns)
+        return 1
 
     def _rule_against(self, relative: str) -> str | None:
+        """Return the rule that leaves an entry out."""
         if self._patterns is None:
             self._patterns = self._read_exclude()
         for pattern, rule in self._patterns:
@@ -143,18 +177,3 @@ class Collection:
 
 class _Outside(UsageError):
     """A path that leaves the project."""
-
-
-def _walk(top: str) -> Iterator[str]:
-    """Yield ``top`` and all below it; links are entries, never doors."""
-    stack = [top]
-    while stack:
-        path = stack.pop()
-        yield path
-        if os.path.islink(path) or not os.path.isdir(path):
-            continue
-        try:
-            names = sorted(os.listdir(path), reverse=True)
-        except OSError:
-            continue  # cannot be read or is gone: the entry itself is all there is
-        stack.extend(name if path == "." else f"{path}/{name}" for name in names)

@@ -5,8 +5,8 @@ mode, size, time, link target) and the options. gitlab-runner goes by times alon
 again after a file was only touched by its folder, and misses what was deleted; an archive that somebody
 else has put there has no such file that fits, and its rule holds.
 
-Times of folders do not count: whatever makes a temporary file in them changes those. An archive may keep
-whole seconds only, so a tree that was just restored is compared by these.
+Times of folders do not count: whatever makes a temporary file in them changes those. A zip archive keeps
+whole seconds only, so a tree that was just restored from one is compared by these.
 """
 
 from __future__ import annotations
@@ -14,77 +14,75 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pyrunner.helper.inventory import Inventory, packed_with_whole_seconds
+
 FINGERPRINT_FILE: Final = "fingerprint.json"
 
-_VERSION: Final = 1
-_SECOND: Final = 10**9
+_VERSION: Final = 2
 _LARGEST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What an archive is made from; two digests, with times to the nanosecond and to the second."""
+class Record:
+    """What an archive was made from: two digests, with times as they were and cut to the second."""
 
     exact: str
     rounded: str
-    #: Every time is a whole second, as after a restore.
-    whole: bool
-    #: Latest change of a file, nanoseconds.
-    newest: int
-
-    def matches(self, other: Fingerprint) -> bool:
-        """Tell whether this tree is the one that ``other``, the recorded one, was made from."""
-        return self.exact == other.exact or (self.whole and self.rounded == other.rounded)
 
 
-def take(
-    paths: Sequence[str], files: Mapping[str, os.stat_result], options: Mapping[str, object]
-) -> Fingerprint:
-    """Return the fingerprint of a collection.
+class Fingerprint:
+    """What an archive would be made from.
 
-    :param paths: in the archive's order.
     :param options: whatever else makes another archive: format, level, the patterns.
     """
-    head = json.dumps([_VERSION, sorted(options.items())]).encode()
-    exact, rounded = hashlib.sha256(head), hashlib.sha256(head)
-    whole, newest = True, 0
-    for path in paths:
-        status = files[path]
-        kind, mode = stat.S_IFMT(status.st_mode), stat.S_IMODE(status.st_mode) & 0o777
-        line = os.fsencode(path) + b"\0%d\0%d\0" % (kind, mode)
-        nanoseconds = 0
-        if kind == stat.S_IFREG:
-            nanoseconds = status.st_mtime_ns
-            line += b"%d\0" % status.st_size
-            whole = whole and nanoseconds % _SECOND == 0
-            newest = max(newest, nanoseconds)
-        elif kind == stat.S_IFLNK:
-            line += _target(path) + b"\0"
-        exact.update(line + b"%d\n" % nanoseconds)
-        rounded.update(line + b"%d\n" % (nanoseconds // _SECOND))
-    return Fingerprint(exact.hexdigest(), rounded.hexdigest(), whole, newest)
+
+    def __init__(self, inventory: Inventory, options: Mapping[str, object]) -> None:
+        self._inventory = inventory
+        self._head = json.dumps([_VERSION, sorted(options.items())]).encode()
+        self._exact = self._digest(inventory.batches)
+
+    @property
+    def newest(self) -> int:
+        """Latest change of a file, nanoseconds."""
+        return self._inventory.newest_file
+
+    def matches(self, recorded: Record) -> bool:
+        """Tell whether this tree is the one that ``recorded`` was made from."""
+        return self._exact == recorded.exact or (self._inventory.whole and self._exact == recorded.rounded)
+
+    def record(self) -> Record:
+        """Return what to remember."""
+        if self._inventory.whole:
+            return Record(self._exact, self._exact)
+        return Record(self._exact, self._digest(map(packed_with_whole_seconds, self._inventory.batches)))
+
+    def _digest(self, batches: Iterable[bytes]) -> str:
+        digest = hashlib.sha256(self._head)
+        for batch in batches:
+            digest.update(b"%d:" % len(batch))
+            digest.update(batch)
+        return digest.hexdigest()
 
 
-def load(archive: Path) -> Fingerprint | None:
+def load(archive: Path) -> Record | None:
     """Return the recorded fingerprint of ``archive``; None when there is none that belongs to it."""
     try:
         text = (archive.parent / FINGERPRINT_FILE).read_bytes()[:_LARGEST]
         value: Any = json.loads(text)
         if value["version"] != _VERSION or value["archive"] != _identity(archive):
             return None
-        return Fingerprint(str(value["exact"]), str(value["rounded"]), False, 0)
+        return Record(str(value["exact"]), str(value["rounded"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # written by another version, torn, or for another archive: as if it were not there
 
 
-def store(archive: Path, fingerprint: Fingerprint) -> None:
+def store(archive: Path, record: Record) -> None:
     """Record what ``archive``, just published, was made from.
 
     When another archive has taken its place meanwhile, the record fits neither, and is not used.
@@ -94,8 +92,8 @@ def store(archive: Path, fingerprint: Fingerprint) -> None:
     value = {
         "version": _VERSION,
         "archive": _identity(archive),
-        "exact": fingerprint.exact,
-        "rounded": fingerprint.rounded,
+        "exact": record.exact,
+        "rounded": record.rounded,
     }
     fd, temporary = tempfile.mkstemp(prefix="fingerprint_", dir=archive.parent)
     with os.fdopen(fd, "w") as file:
@@ -106,10 +104,3 @@ def store(archive: Path, fingerprint: Fingerprint) -> None:
 def _identity(archive: Path) -> list[int]:
     status = os.stat(archive)
     return [status.st_ino, status.st_size, status.st_mtime_ns]
-
-
-def _target(path: str) -> bytes:
-    try:
-        return os.readlink(os.fsencode(path))
-    except OSError:
-        return b""

@@ -6,17 +6,16 @@ import hashlib
 import json
 import logging
 import os
-import stat
 import tempfile
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from pyrunner import COMPATIBLE_VERSION, __version__
 from pyrunner.errors import ArchiveError, UsageError
-from pyrunner.helper.sources import open_source, read_block
+from pyrunner.helper.entries import Entries
+from pyrunner.helper.sources import Sources, read_blocks
 from pyrunner.protocol.runner import go_architecture
 from pyrunner.system.golang import quoted
 
@@ -30,10 +29,8 @@ _PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
 _BLOCK: Final = 1 << 20
 
 
-def write_statement(
-    options: Namespace, name: str, paths: Sequence[str], files: Mapping[str, os.stat_result]
-) -> str:
-    """Write the statement about ``paths`` into the working directory and return its path.
+def write_statement(options: Namespace, name: str, entries: Entries) -> str:
+    """Write the statement about ``entries`` into the working directory and return its path.
 
     :raises PyrunnerError: when a file cannot be read, the statement not written, or a time is none.
     """
@@ -43,7 +40,7 @@ def write_statement(
             "Unknown SLSA provenance version %s, defaulting to %s", options.schema_version, SCHEMA_VERSION
         )
     path = f"{name}-metadata.json"
-    content = json.dumps(_statement(options, paths, files), indent=1, ensure_ascii=False)
+    content = json.dumps(_statement(options, entries), indent=1, ensure_ascii=False)
     temporary = ""
     try:
         fd, temporary = tempfile.mkstemp(prefix="statement_", dir=".")
@@ -58,10 +55,10 @@ def write_statement(
     return path
 
 
-def _statement(
-    options: Namespace, paths: Sequence[str], files: Mapping[str, os.stat_result]
-) -> dict[str, Any]:
-    digests = ((one, _digest(one)) for one in paths if stat.S_ISREG(files[one].st_mode))
+def _statement(options: Namespace, entries: Entries) -> dict[str, Any]:
+    with Sources(entries.doors) as sources:
+        files = (one for one, size in zip(entries.paths(), entries.sizes, strict=True) if size >= 0)
+        digests = [(one, _digest(sources, one)) for one in files]
     return {
         "_type": _STATEMENT_TYPE,
         "subject": [{"name": one, "digest": {"sha256": digest}} for one, digest in digests if digest],
@@ -103,14 +100,17 @@ def _predicate(options: Namespace) -> dict[str, Any]:
     }
 
 
-def _digest(path: str) -> str:
+def _digest(sources: Sources, path: str) -> str:
     """Return the SHA-256 of a file; empty for one that has vanished: the archive will not hold it either."""
     digest = hashlib.sha256()
-    if (opened := open_source(path)) is None:
+    if (opened := sources.open(path)) is None:
         return ""
-    with opened[0] as file:
-        while block := read_block(file, _BLOCK, path):
+    fd, _ = opened
+    try:
+        for block in read_blocks(fd, _BLOCK, path):
             digest.update(block)
+    finally:
+        os.close(fd)
     return digest.hexdigest()
 
 

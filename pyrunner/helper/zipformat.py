@@ -19,6 +19,9 @@ END: Final = struct.Struct("<4s4H2LH")
 END64: Final = struct.Struct("<4sQ2H2L4Q")
 LOCATOR64: Final = struct.Struct("<4sLQL")
 
+#: Time (0x5455) and owner (0x7875).
+_EXTRA: Final = struct.Struct("<2HBl2HBBLBL")
+_WIDE_PLACE: Final = struct.Struct("<2HQ")
 _UTF8: Final = 0x800
 _DESCRIPTOR: Final = 0x8
 MAX16: Final = 0xFFFF
@@ -30,12 +33,16 @@ class ZipRecord:
     """One entry on its way into an archive.
 
     :param name: as it is written, a folder's with its slash.
+    :param mtime: seconds: the format has no more.
     :param streamed: sizes follow the data.
     :param wide: sizes have 64 bits.
     """
 
     name: bytes
-    status: stat_result
+    mode: int
+    mtime: int
+    uid: int
+    gid: int
     method: int = STORED
     streamed: bool = False
     wide: bool = False
@@ -43,6 +50,11 @@ class ZipRecord:
     packed: int = 0
     size: int = 0
     offset: int = 0
+
+    @classmethod
+    def of(cls, name: bytes, status: stat_result) -> ZipRecord:
+        """Return the record of an entry, without its data."""
+        return cls(name, status.st_mode, status.st_mtime_ns // 10**9, status.st_uid, status.st_gid)
 
     def local(self) -> bytes:
         """Return the header before the data."""
@@ -72,8 +84,7 @@ class ZipRecord:
             extra = struct.pack("<2H3Q", 1, 24, self.size, self.packed, self.offset) + extra
             sizes = (MAX32, MAX32, MAX32)
         day, clock = self._dos_time()
-        mode = self.status.st_mode
-        attributes = (mode & MAX16) << 16 | (0x10 if stat.S_ISDIR(mode) else 0)
+        attributes = (self.mode & MAX16) << 16 | (0x10 if stat.S_ISDIR(self.mode) else 0)
         head = CENTRAL.pack(
             b"PK\1\2", 3 << 8 | self._version(), self._version(), self._flags(), self.method, clock, day,
             self.crc, sizes[0], sizes[1], len(self.name), len(extra), 0, 0, 0, attributes, sizes[2],
@@ -94,16 +105,35 @@ class ZipRecord:
         return 63 if self.method == ZSTANDARD else 45 if self.wide or self.offset >= MAX32 else 20
 
     def _extra(self) -> bytes:
-        seconds = max(-(2**31), min(2**31 - 1, int(self.status.st_mtime_ns // 10**9)))
-        owner = struct.pack("<2HBBLBL", 0x7875, 11, 1, 4, self.status.st_uid, 4, self.status.st_gid)
-        return struct.pack("<2HBl", 0x5455, 5, 1, seconds) + owner
+        seconds = max(-(2**31), min(2**31 - 1, self.mtime))
+        return _EXTRA.pack(0x5455, 5, 1, seconds, 0x7875, 11, 1, 4, self.uid, 4, self.gid)
 
     def _dos_time(self) -> tuple[int, int]:
-        moment = time.localtime(self.status.st_mtime_ns // 10**9)
+        moment = time.localtime(self.mtime)
         if not 1980 <= moment.tm_year <= 2107:
             return (1 << 5 | 1, 0)
         day = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
         return day, moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
+
+
+def placed(lines: bytes, at: int, base: int) -> tuple[bytes, int]:
+    """Return the line of the directory that begins at ``at``, and where the next one begins.
+
+    :param base: what the entry's place counts from.
+    """
+    names, extras = struct.unpack_from("<2H", lines, at + 28)
+    end = at + CENTRAL.size + names + extras
+    (offset,) = struct.unpack_from("<L", lines, at + 42)
+    line = bytearray(lines[at:end])
+    if base + offset < MAX32:
+        struct.pack_into("<L", line, 42, base + offset)
+        return bytes(line), end
+    need = max(45, line[6])
+    line[4] = line[6] = need
+    struct.pack_into("<H", line, 30, extras + _WIDE_PLACE.size)
+    struct.pack_into("<L", line, 42, MAX32)
+    line[CENTRAL.size + names : CENTRAL.size + names] = _WIDE_PLACE.pack(1, 8, base + offset)
+    return bytes(line), end
 
 
 def end_records(entries: int, size: int, offset: int) -> bytes:

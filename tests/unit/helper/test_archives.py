@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyrunner.errors import ArchiveError
-from pyrunner.helper.archives import extract_archive, write_archive
+from pyrunner.helper.archives import archive_pieces, extract_archive
 from pyrunner.helper.collect import Collection
+from pyrunner.helper.entries import BLOCK, FOLDER, Entries
 
 EXTRACTABLE = ("zip", "zipzstd", "tarzstd")
 LEVELS = ("fastest", "fast", "default", "slow", "slowest")
-BLOCK = 512 * 1024
 
 
 def describe(folder: Path) -> dict[str, object]:
@@ -53,7 +53,7 @@ def pack(folder: Path, archive: Path, form: str, level: str = "default") -> None
         collection = Collection()
         collection.collect(["."])
         with archive.open("wb") as file:
-            write_archive(form, file.write, collection.ordered(), collection.files, level)
+            file.writelines(archive_pieces(form, collection.entries(), level))
     finally:
         os.chdir(before)
 
@@ -197,24 +197,20 @@ def test_gzip_is_one_member_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     Path("b.xml").write_bytes(b"<b/>" * 500_000)
     Path("a.xml").write_bytes(b"")
-    out = bytearray()
-    files = {one: os.lstat(one) for one in ("a.xml", "b.xml")}
-    write_archive("gzip", out.extend, ["a.xml", "b.xml"], files, "default")
-    assert gzip.decompress(bytes(out)) == b"<b/>" * 500_000
+    out = b"".join(archive_pieces("gzip", Entries({"a.xml": 0, "b.xml": 2_000_000}), "default"))
+    assert gzip.decompress(out) == b"<b/>" * 500_000
     assert out[10:22] == b"a.xml\0a.xml\0"
     with pytest.raises(ArchiveError, match=r'"\." is not a regular file'):
-        write_archive("gzip", out.extend, ["."], {".": os.lstat(".")}, "default")
+        list(archive_pieces("gzip", Entries({".": FOLDER}), "default"))
 
 
 def test_raw_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Raw takes exactly one file as it is."""
     monkeypatch.chdir(tmp_path)
     Path("a").write_bytes(b"abc")
-    out = bytearray()
-    write_archive("raw", out.extend, ["a"], {"a": os.lstat("a")}, "default")
-    assert out == b"abc"
+    assert b"".join(archive_pieces("raw", Entries({"a": 3}), "default")) == b"abc"
     with pytest.raises(ArchiveError, match="only one file can be sent as raw"):
-        write_archive("raw", out.extend, ["a", "b"], {}, "default")
+        list(archive_pieces("raw", Entries({"a": 3, "b": 3}), "default"))
 
 
 @pytest.mark.parametrize("form", EXTRACTABLE)
@@ -237,7 +233,7 @@ def test_what_vanished_or_became_a_link_is_left_out(
     archive, target = tmp_path / "archive", tmp_path / "target"
     target.mkdir()
     with archive.open("wb") as file:
-        write_archive(form, file.write, collection.ordered(), collection.files, "default")
+        file.writelines(archive_pieces(form, collection.entries(), "default"))
     extract_archive(str(archive), str(target))
     assert os.listdir(target) == ["stays"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from pyrunner.helper import fingerprint
 from pyrunner.helper.fingerprint import FINGERPRINT_FILE, Fingerprint
+from pyrunner.helper.inventory import Inventory, row
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +23,16 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def take(*paths: str, **options: object) -> Fingerprint:
     """Return the fingerprint of these paths."""
-    return fingerprint.take(paths or ("a",), {one: os.lstat(one) for one in paths or ("a",)}, options)
+    inventory = Inventory()
+    for one in paths or ("a",):
+        inventory.add("", [row(one, os.lstat(one), None)], 0)
+    return Fingerprint(inventory, options)
 
 
 def test_equal_trees() -> None:
     """The same again."""
-    assert take().matches(take())
-    assert not take(level="fast").matches(take(level="slow"))
+    assert take().matches(take().record())
+    assert not take(level="fast").matches(take(level="slow").record())
 
 
 @pytest.mark.parametrize(("recorded", "now", "expected"), [
@@ -42,7 +46,7 @@ def test_equal_trees() -> None:
 def test_an_archive_may_cut_fractions_of_times(recorded: int, now: int, expected: bool) -> None:
     """Whole seconds now count as equal to what they were cut from; other fractions do not."""
     os.utime("a", ns=(0, recorded))
-    before = take()
+    before = take().record()
     os.utime("a", ns=(0, now))
     assert take().matches(before) is expected
 
@@ -53,14 +57,14 @@ def test_names_do_not_run_into_one_another() -> None:
     Path("x").write_text("")
     os.utime("x\n", ns=(0, 0))
     os.utime("x", ns=(0, 0))
-    assert not take("x\n", "x").matches(take("x", "x\n"))
+    assert not take("x\n", "x").matches(take("x", "x\n").record())
 
 
 def test_a_record_is_of_one_archive() -> None:
     """Another archive in its place, as by another writer or gitlab-runner, has none."""
     archive = Path("cache.zip")
     assert fingerprint.load(archive) is None
-    fingerprint.store(archive, take())
+    fingerprint.store(archive, take().record())
     loaded = fingerprint.load(archive)
     assert loaded is not None
     assert take().matches(loaded)

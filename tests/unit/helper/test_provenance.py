@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from pyrunner.errors import PyrunnerError
+from pyrunner.helper.entries import FOLDER, LINK, Entries
 from pyrunner.helper.provenance import write_statement
 
 
@@ -38,11 +38,9 @@ def options(**changes: Any) -> Namespace:
     return Namespace(**{**values, **changes})
 
 
-def write(
-    name: str = "art", paths: tuple[str, ...] = ("a", "folder", "link"), **changes: Any
-) -> dict[str, Any]:
-    """Write a statement about ``paths`` and read it."""
-    path = write_statement(options(**changes), name, paths, {one: os.lstat(one) for one in paths})
+def write(name: str = "art", **changes: Any) -> dict[str, Any]:
+    """Write a statement and read it."""
+    path = write_statement(options(**changes), name, Entries({"a": 7, "folder": FOLDER, "link": LINK}))
     statement: dict[str, Any] = json.loads(Path(path).read_text())
     return statement
 
@@ -82,8 +80,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
 
 def test_vanished_files_are_left_out() -> None:
     """The archive will not hold them either."""
-    found = {"a": os.lstat("a"), "gone": os.lstat("a")}
-    path = write_statement(options(), "art", ["a", "gone"], found)
+    path = write_statement(options(), "art", Entries({"a": 7, "gone": 7}))
     assert [one["name"] for one in json.loads(Path(path).read_text())["subject"]] == ["a"]
 
 

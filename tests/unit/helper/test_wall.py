@@ -16,7 +16,7 @@ import zstandard
 
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.archives import extract_archive
-from pyrunner.helper.wall import Limits
+from pyrunner.helper.limits import Limits
 
 Member = tuple[str, int, bytes]
 Build = Callable[[Path, list[Member]], None]
@@ -85,6 +85,7 @@ def refuse(
         extract_archive(str(tmp_path / "archive"), str(tmp_path / "inside"), limits)
     assert os.listdir(tmp_path / "outside") == ["file"]
     assert (tmp_path / "outside/file").read_text() == "precious"
+    assert all(one.is_symlink() for one in (tmp_path / "inside").iterdir()), "half an archive is there"
 
 
 @pytest.mark.parametrize("name", ["../outside/evil", "a/../../outside/evil", "a/..", "/tmp/evil-entry"])
@@ -95,15 +96,16 @@ def test_no_name_leads_outside(tmp_path: Path, inside: Path, build: Build, name:
 
 
 def test_a_link_of_the_archive_is_no_door(tmp_path: Path, inside: Path, build: Build) -> None:
-    """Link, then a file below the link's name: the file makes a folder, and the link comes too late."""
-    refuse(tmp_path, build, [("door", LINK, b"../outside"), ("door/evil", FILE, b"evil")], "'door'")
+    """Link, then a file below the link's name: nothing is written through a link, of this archive or not."""
+    members = [("door", LINK, b"../outside"), ("door/evil", FILE, b"evil")]
+    refuse(tmp_path, build, members, "'door/evil': leads through a link")
 
 
 def test_a_link_that_is_there_is_no_door(tmp_path: Path, inside: Path, build: Build) -> None:
     """A link that an earlier archive or job has left is not passed through."""
     (inside / "door").symlink_to(tmp_path / "outside")
-    refuse(tmp_path, build, [("door/evil", FILE, b"evil")], "'door/evil': leads through a link")
-    refuse(tmp_path, build, [("door", FOLDER, b"")], "'door")
+    refuse(tmp_path, build, [("door/evil", FILE, b"evil")], "'door': leads through a link")
+    refuse(tmp_path, build, [("door", FOLDER, b"")], "'door': leads through a link")
 
 
 def test_links_are_replaced_not_written_through(tmp_path: Path, inside: Path, build: Build) -> None:
@@ -136,9 +138,8 @@ def test_bytes_entries_and_ratio_are_limited(tmp_path: Path, inside: Path, build
     zeros = b"\0" * 5_000_000
     refuse(tmp_path, build, [("bomb", FILE, zeros)], "'bomb': .*room", Limits(size=1_000_000))
     refuse(tmp_path, build, [("bomb", FILE, zeros)], "'bomb': .*times", Limits(ratio=50, ratio_from=1000))
-    assert (inside / "bomb").stat().st_size < 3_000_000
     many = [(f"n{number}", FILE, b"") for number in range(20)]
-    refuse(tmp_path, build, many, "'n10': more than 10 entries", Limits(entries=10))
+    refuse(tmp_path, build, many, "more than 10", Limits(entries=10))
 
 
 def test_entries_upon_one_another_are_a_bomb(tmp_path: Path, inside: Path) -> None:

@@ -1,0 +1,103 @@
+"""What a walk has found, in a form that is small, quick to digest, and easily sent to another process."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import stat
+from collections.abc import Iterator
+from typing import Final
+
+from pyrunner.helper.entries import FOLDER, LINK, OTHER
+
+#: Of marshal's forms: from the next one on, equal values may look different.
+_FORM: Final = 2
+_SECOND: Final = 10**9
+
+#: Name, kind and mode, size, modification time in nanoseconds, target of a link. Of folders no time counts:
+#: whatever makes a temporary file in them changes it.
+Row = tuple[str, int, int, int, str]
+
+
+class Inventory:
+    """Entries by folder; one may be in it more than once."""
+
+    def __init__(self) -> None:
+        #: Each a folder with rows, packed.
+        self.batches: list[bytes] = []
+        #: Latest modification of any entry, and of any file; nanoseconds.
+        self.newest = 0
+        self.newest_file = 0
+        #: Every file's time is a whole second, as after a restore.
+        self.whole = True
+
+    def add(self, folder: str, rows: list[Row], newest: int) -> None:
+        """Take in entries of one folder.
+
+        :param newest: latest modification of any of them, folders and links included.
+        """
+        times = [row[3] for row in rows]
+        self.batches.append(marshal.dumps((folder, rows), _FORM))
+        self.newest = max(self.newest, newest)
+        self.newest_file = max(self.newest_file, *times)
+        self.whole = self.whole and not any(time % _SECOND for time in times)
+
+    def folders(self) -> Iterator[tuple[str, list[Row]]]:
+        """Yield what was added."""
+        for batch in self.batches:
+            folder, rows = marshal.loads(batch)  # noqa: S302 - packed by us
+            yield folder, rows
+
+    def sizes(self) -> dict[str, int]:
+        """Return path → size, or what it is instead of a file (:mod:`.entries`)."""
+        found: dict[str, int] = {}
+        for folder, rows in self.folders():
+            prefix = f"{folder}/" if folder else ""
+            for name, mode, size, _, _ in rows:
+                found[prefix + name] = size if stat.S_ISREG(mode) else _kind(mode)
+        return found
+
+    def extend(self, other: Inventory) -> None:
+        """Take in all of another one."""
+        self._extend(other.batches, other.newest, other.newest_file, other.whole)
+
+    def pack(self) -> bytes:
+        """Return all for another process."""
+        return marshal.dumps((self.batches, self.newest, self.newest_file, self.whole), _FORM)
+
+    def unpack(self, data: bytes) -> None:
+        """Take in what another process has packed."""
+        self._extend(*marshal.loads(data))  # noqa: S302 - from a process of our own
+
+    def _extend(self, batches: list[bytes], newest: int, newest_file: int, whole: bool) -> None:
+        self.batches += batches
+        self.newest = max(self.newest, newest)
+        self.newest_file = max(self.newest_file, newest_file)
+        self.whole = self.whole and whole
+
+
+def row(name: str, status: os.stat_result, folder: int | None) -> Row:
+    """Return what counts of an entry.
+
+    :param folder: descriptor of where it is; None: the working directory.
+    """
+    mode = status.st_mode & 0o170777
+    if stat.S_ISREG(mode):
+        return name, mode, status.st_size, status.st_mtime_ns, ""
+    if stat.S_ISLNK(mode):
+        try:
+            return name, mode, 0, 0, os.readlink(name, dir_fd=folder)
+        except OSError:
+            pass  # gone since it was found
+    return name, mode, 0, 0, ""
+
+
+def packed_with_whole_seconds(batch: bytes) -> bytes:
+    """Return a batch as it is found after times were cut to the second."""
+    folder, rows = marshal.loads(batch)  # noqa: S302 - packed by us
+    cut = [(name, mode, size, time - time % _SECOND, target) for name, mode, size, time, target in rows]
+    return marshal.dumps((folder, cut), _FORM)
+
+
+def _kind(mode: int) -> int:
+    return FOLDER if stat.S_ISDIR(mode) else LINK if stat.S_ISLNK(mode) else OTHER

@@ -1,0 +1,111 @@
+"""Walks a tree, with several processes where it is large; links are entries, never doors (8.1 step 3)."""
+
+from __future__ import annotations
+
+import logging
+import marshal
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Final
+
+from pyrunner.helper.crews import Crew, Result, crew_size
+from pyrunner.helper.folders import FolderChain
+from pyrunner.helper.inventory import Inventory, Row, row
+
+_log = logging.getLogger(__name__)
+
+#: So many entries are looked at before others are asked to help, for at least so many folders.
+_ALONE: Final = 500
+_WORTH_A_CREW: Final = 8
+
+_KIND: Final = 0o170000
+_IS_FOLDER: Final = 0o040000
+
+_by_name = attrgetter("name")
+
+
+class Walk:
+    """Takes all below a folder into an inventory.
+
+    :param doors: folders to which links lead on purpose.
+    :param rule_against: returns the rule that leaves a path out; what is below it is not left out by that.
+    """
+
+    def __init__(self, doors: Sequence[str], rule_against: Callable[[str], str | None] | None) -> None:
+        self._doors = doors
+        self._rule_against = rule_against
+        self.inventory = Inventory()
+        #: Entries taken in.
+        self.count = 0
+        #: Entries left out, by rule.
+        self.excluded: Counter[str] = Counter()
+
+    def run(self, top: str) -> None:
+        """Walk the tree below ``top``, empty for the working directory.
+
+        The order depends on the tree alone, not on the number of processes.
+        """
+        pending, looked_at = [top], 0
+        with FolderChain(doors=self._doors) as chain:
+            while pending and looked_at < _ALONE:
+                following: list[str] = []
+                for folder in pending:
+                    looked_at += self._folder(chain, folder, following)
+                pending = following
+        workers = crew_size() if len(pending) >= _WORTH_A_CREW else 1
+
+        def share(number: int, count: int) -> Iterator[Result]:
+            for folder in pending[number::count]:
+                walk = Walk(self._doors, self._rule_against)
+                walk._subtree(folder)
+                yield walk.inventory.pack(), marshal.dumps((walk.count, dict(walk.excluded)))
+
+        with Crew(share, workers) as crew:
+            for packed, note in crew.results():
+                self.inventory.unpack(packed)
+                count, excluded = marshal.loads(note)  # noqa: S302 - from a process of our own
+                self.count += count
+                self.excluded.update(excluded)
+
+    def _subtree(self, top: str) -> None:
+        stack = [top]
+        with FolderChain(doors=self._doors) as chain:
+            while stack:
+                folders: list[str] = []
+                self._folder(chain, stack.pop(), folders)
+                stack.extend(reversed(folders))
+
+    def _folder(self, chain: FolderChain, folder: str, folders: list[str]) -> int:
+        """Take in what a folder holds and add its folders to ``folders``; returns how many there are."""
+        try:
+            fd = chain.open(folder)
+            with os.scandir("." if fd is None else fd) as found:
+                children = sorted(found, key=_by_name)
+        except OSError:
+            return 0  # no folder, not ours to read, or gone: the entry itself is all there is
+        prefix = f"{folder}/" if folder else ""
+        rows: list[Row] = []
+        newest = 0
+        for child in children:
+            name = child.name
+            try:
+                status = child.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # gone since it was found
+            except OSError as error:
+                path = prefix + name
+                _log.warning("%s: lstat %s: %s", path, path, (error.strerror or "").lower())
+                continue
+            if status.st_mode & _KIND == _IS_FOLDER:
+                folders.append(prefix + name)
+            if self._rule_against is not None and (rule := self._rule_against(prefix + name)) is not None:
+                self.excluded[rule] += 1
+                continue
+            rows.append(row(name, status, fd))
+            newest = max(newest, status.st_mtime_ns)
+        if rows:
+            self.inventory.add(folder, rows, newest)
+            self.count += len(rows)
+        return len(children)
