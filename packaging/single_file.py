@@ -21,7 +21,14 @@ def make_single_file(out: Path, interpreter: Interpreter) -> Path:
     with TemporaryDirectory() as folder:
         sources = Path(folder) / "pyrunner"
         copy_sources(sources)
-        pex = [Path(sys.executable), "-m", "pex", requirement(sources), "--console-script", "pyrunner"]
+        pex: list[str | Path] = [
+            Path(sys.executable),
+            "-m",
+            "pex",
+            requirement(sources),
+            "--console-script",
+            "pyrunner",
+        ]
         # A real environment below the user's cache: supervisors and helpers start the same interpreter again.
         output([*pex, "--venv", "--python", interpreter.program, "--output-file", target])
     return target

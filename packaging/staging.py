@@ -120,7 +120,14 @@ def _environment(root: Path, interpreter: Interpreter) -> None:
     with TemporaryDirectory() as folder:
         sources = Path(folder) / "pyrunner"
         copy_sources(sources)
-        pip = [interpreter.program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [
+            interpreter.program,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         output([*pip, "--no-compile", "--target", packages, requirement(sources)])
     shutil.rmtree(packages / "bin", ignore_errors=True)
     output([interpreter.program, "-m", "compileall", "-q", "-s", root, "-p", "/", packages])
@@ -160,7 +167,7 @@ def _generated(root: Path, interpreter: Interpreter) -> None:
     start = "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'pyrunner'"
     start += "; from pyrunner.cli.main import main; main()"
     # Without site-packages of its own: what is missing in the tree has to be missed here.
-    program = [interpreter.program, "-B", "-I", "-S", "-c", start, packages]
+    program: list[str | Path] = [interpreter.program, "-B", "-I", "-S", "-c", start, packages]
     for shell, place in _COMPLETIONS.items():
         _write(root / place, output([*program, "completion", shell]) + "\n")
     page = root / "usr/share/man/man1/pyrunner.1.gz"
