@@ -17,6 +17,7 @@ from pyrunner.executors.docker.ownership import give_tree
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.sandbox.bridges import DEFAULT_BRIDGE, Neighbours
 from pyrunner.executors.sandbox.git_settings import git_environment
+from pyrunner.executors.sandbox.hostile_folders import clear_way
 from pyrunner.executors.sandbox.interpreter import Interpreter
 from pyrunner.executors.sandbox.plan import ARCHIVES, OPEN_UMASK, USUAL_UMASK, Mount, SandboxPlan
 from pyrunner.executors.sandbox.scrub import scrub
@@ -35,7 +36,9 @@ _NETWORKED: Final = ("get_sources", "download_artifacts", "upload_artifacts")
 _CACHED: Final = ("restore_cache", "archive_cache")
 #: Stages that run git on a tree which a job has had; the user's own git must find its config afterwards.
 _AFTER_A_JOB: Final = ("get_sources", "clear_worktree", "archive_cache", "upload_artifacts", "cleanup_file")
-#: Of these, the ones whose git goes into submodules.
+#: The stages that begin with whatever there is.
+_FIRST: Final = ("get_sources", "clear_worktree")
+#: The stages whose git goes into submodules.
 _INTO_SUBMODULES: Final = ("get_sources", "clear_worktree", "cleanup_file")
 
 
@@ -90,7 +93,7 @@ class SandboxWorkspace:
         uid, gid = (int(one) for one in owner.split(":"))
         source = Path(self.job.record.source)
         for folder in folders:
-            inside = posixpath.relpath(folder, self.job.builds_dir)
+            inside = self._inside(folder)
             in_background(lambda inside=inside: give_tree(source, inside, uid, gid), self.report)  # type: ignore[misc]
 
     def cleanup(self) -> None:
@@ -140,11 +143,26 @@ class SandboxWorkspace:
         """Take out of the repository what would make git run something; no link is followed (design R8)."""
         if not stage.startswith(_AFTER_A_JOB):
             return
-        inside = posixpath.relpath(self.job.project_dir, self.job.builds_dir)
-        project = str(self._real(self.job.record.source) / inside)
+        source, inside = str(self._real(self.job.record.source)), self._inside(self.job.project_dir)
+        submodules = self._goes_into_submodules(stage)
+
+        def work() -> list[str]:
+            lines = self._clear_ways(source) if stage.startswith(_FIRST) else []
+            if scrub(f"{source}/{inside}", submodules):
+                lines.append(f"Removed {self.job.project_dir}: its .git is not laid out as git does it")
+            return lines
+
         try:
-            removed = in_background(lambda: scrub(project, self._goes_into_submodules(stage)), self.report)
+            lines = in_background(work, self.report)
         except (OSError, ValueError) as error:
             raise JobDirError(f"cannot make {self.job.project_dir}/.git safe: {error}") from error
-        if removed:
-            self.report.plain(f"Removed {self.job.project_dir}: its .git is not laid out as git does it")
+        for line in lines:
+            self.report.plain(line)
+
+    def _clear_ways(self, source: str) -> list[str]:
+        folders = (self.job.project_dir, self.job.temporary_dir)
+        found = [one for one in folders if clear_way(source, self._inside(one))]
+        return [f"Removed what was in the place of {one}, or of a folder above it" for one in found]
+
+    def _inside(self, folder: str) -> str:
+        return posixpath.relpath(folder, self.job.builds_dir)

@@ -10,7 +10,7 @@ FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def entries(folder: int) -> list[tuple[str, int]]:
-    """Return name and kind of what is in it: ``S_IFDIR``, ``S_IFREG``, ``S_IFLNK``, all others ``S_IFIFO``."""
+    """Return name and kind of what is in it: ``S_IFDIR``, ``S_IFREG``, ``S_IFLNK``; all else ``S_IFIFO``."""
     with os.scandir(folder) as found:
         return [(one.name, _kind(one)) for one in found]
 
@@ -30,6 +30,33 @@ def kind_of(parent: int, name: str) -> int | None:
         return stat.S_IFMT(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return None
+
+
+def clear_way(base: str, inside: str) -> bool:
+    """Remove the first thing between ``base`` and the folder ``inside`` of it that is no folder; tell if so.
+
+    A job that leaves a link or a file there would keep all that come after it from their sources.
+
+    :raises OSError: when it cannot be removed, or ``base`` cannot be opened.
+    :raises ValueError: when ``inside`` leads out of ``base``.
+    """
+    current = os.open(base, FOLDER)
+    try:
+        for name in inside.split("/"):
+            if name == "..":
+                raise ValueError(f"{inside} is not in {base}")
+            kind = kind_of(current, name)
+            if kind is None:
+                return False
+            if kind != stat.S_IFDIR:
+                remove(current, name)
+                return True
+            below = os.open(name, FOLDER, dir_fd=current)
+            os.close(current)
+            current = below
+        return False
+    finally:
+        os.close(current)
 
 
 def remove(parent: int, name: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pyrunner.executors.sandbox.hostile_folders import clear_way
 from pyrunner.executors.sandbox.scrub import main, remove, scrub
 
 
@@ -228,3 +230,32 @@ def test_a_project_deeper_than_any(tmp_path: Path) -> None:
     (folder / "/".join("d" * 300)).mkdir(parents=True)
     assert scrub(str(folder), submodules=True) is True
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "fifo"])
+@pytest.mark.parametrize("place", ["group", "group/app"])
+def test_the_way_to_a_project_is_cleared(tmp_path: Path, kind: str, place: str) -> None:
+    """What a job left in place of a folder goes, nothing that it leads to."""
+    source, kept = tmp_path / "source", tmp_path / "kept"
+    for folder in (source / "group" / "app", kept / "app"):
+        folder.mkdir(parents=True)
+    assert clear_way(str(source), "group/app") is False
+    planted = source / place
+    shutil.rmtree(planted)
+    assert clear_way(str(source), "group/app") is False
+    if kind == "file":
+        planted.write_text("")
+    elif kind == "fifo":
+        os.mkfifo(planted)
+    else:
+        planted.symlink_to(kept if kind == "link" else "/nowhere")
+    assert clear_way(str(source), "group/app") is True
+    assert not os.path.lexists(planted)
+    assert (kept / "app").is_dir()
+
+
+def test_no_way_leads_out(tmp_path: Path) -> None:
+    """A path with dots is not followed."""
+    (tmp_path / "source").mkdir()
+    with pytest.raises(ValueError, match="is not in"):
+        clear_way(str(tmp_path / "source"), "../kept")
