@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-unit check bench package clean
+.PHONY: help demo test test-unit check bench docs package clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -34,13 +34,18 @@ check: $(STAMP)  ## types, lint, formatting
 bench: $(STAMP)  ## overhead of a job, throughput, memory; a table and bench-results.json
 	@$(BIN)/python -m bench
 
-package: $(STAMP)  ## wheel and source archive under dist/, installed once to see that they work
+docs: $(STAMP)  ## the documentation as a site under build/docs; any broken link fails it
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@$(BIN)/python -m mkdocs build --strict --quiet
+
+package: $(STAMP)  ## wheel, source archive, deb, rpm, single file and image under dist/; says which tool is missing
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist . > dist.log 2>&1 || { cat dist.log; rm -f dist.log; exit 1; }
 	@rm -f dist.log
 	@$(PYTHON) -m venv dist/.try && dist/.try/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
 	@dist/.try/bin/pyrunner --version
 	@rm -rf dist/.try
+	@$(BIN)/python packaging/make_package.py --out dist
 	@ls dist
 
 clean:  ## remove what the other targets made
