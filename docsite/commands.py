@@ -52,7 +52,8 @@ def _command(name: str, group: LazyGroup, parent: click.Context) -> Iterator[str
     yield from ("", f"## `pyrunner {name}`", "")
     yield from (_sentence((command.help or COMMANDS[name].help).split("\n\n")[0]), "")
     yield from ("```text", f"pyrunner {name} {usage}".rstrip(), "```", "")
-    for example in EXAMPLES.get(name, ()):
+    # The helper's commands read their flags themselves: there is no table to look an example's flags up in.
+    for example in EXAMPLES.get(name, ()) if command.params else ():
         yield from (f"{_sentence(example.purpose)[:-1]}:", "", "```sh", example.line, "```", "")
     yield from _options(command, context)
 

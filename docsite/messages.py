@@ -31,6 +31,7 @@ _PLACES: Final = (
     ("service", "Service commands"),
     ("manager", "The manager's log"),
     ("metrics", "The metrics server"),
+    ("session", "Web terminals"),
     ("gitlab", "Talking to GitLab"),
     ("supervisor", "A job's `supervisor.log`"),
     ("jobdir", "Run directories"),
@@ -44,7 +45,10 @@ _PLACES: Final = (
     ("ci", "`pyrunner lint` and `pyrunner exec`: the pipeline"),
     ("snapshot", "`pyrunner exec`: the working copy"),
     ("system", "Files, processes, programs"),
+    ("", "Elsewhere"),
 )
+#: Said to other programs, and worded again by whoever asked.
+_LEFT_OUT: Final = ("coordinator/", "protocol/")
 _HEAD: Final = """\
 # All messages
 
@@ -78,8 +82,10 @@ def messages_page() -> str:
     """Return the page; the site makes it anew each time, it is not kept."""
     by_place: dict[str, set[str]] = defaultdict(set)
     for message in messages():
+        if message.module.startswith(_LEFT_OUT):
+            continue
         for folder, place in _PLACES:
-            if message.module.startswith(f"{folder}/"):
+            if message.module.startswith(f"{folder}/" if folder else ""):
                 by_place[place].add(message.text)
                 break
     parts = [_HEAD]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import re
@@ -163,3 +164,29 @@ def test_files_of_the_project_exist(page: Path) -> None:
     """A file of the project that a page names in code style is there."""
     for name in re.findall(r"`((?:pyrunner|tests|docs|examples)/[\w/.-]+)`", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """A page that nobody can find is none; the decisions are listed by the site itself."""
+    listed = re.findall(r"^ +- .+: ([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    there = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    made = {name for name in listed if name.startswith("project/")} | {"reference/messages.md"}
+    assert len(listed) == len(set(listed))
+    assert {name for name in there if not name.startswith("adr/")} == set(listed) - made
+
+
+def test_messages_of_troubleshooting_exist() -> None:
+    """Each message that docs/troubleshooting.md explains is one of the program's, to the word."""
+    said = "\n".join(
+        node.value
+        for module in (ROOT / "pyrunner").rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    cells = re.findall(r"^\| (`.+?) \| ", page, re.MULTILINE)
+    quoted = [one for cell in cells for one in re.findall(r"`([^`]+)`", cell)]
+    assert len(quoted) > 60
+    for message in quoted:
+        for part in re.split(r"…|\.\.\.", message):
+            assert part.strip() in said, f"{message}: nothing says {part.strip()!r}"
