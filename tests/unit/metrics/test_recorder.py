@@ -198,8 +198,8 @@ def test_log_lines() -> None:
         if record.levelno >= handler.level:
             handler.handle(record)
     shown = lines(registry)
-    for level, number in (("warning", 1), ("error", 2), ("fatal", 1), ("panic", 1)):
-        assert f'gitlab_runner_errors_total{{level="{level}"}} {number}.0' in shown
+    for word, number in (("warning", 1), ("error", 2), ("fatal", 1), ("panic", 1)):
+        assert f'gitlab_runner_errors_total{{level="{word}"}} {number}.0' in shown
 
 
 @pytest.mark.parametrize(
