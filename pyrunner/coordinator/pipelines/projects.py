@@ -25,6 +25,7 @@ class Projects:
         self._repositories = repositories
         self._url = url
         self._elsewhere = elsewhere
+        self._files: dict[tuple[str, str], CommitFiles] = {}
 
     def git(self, project: str) -> Git:
         """Return git in the served repository of a project.
@@ -41,7 +42,13 @@ class Projects:
 
         :raises RepositoryError: when the project is not served.
         """
-        return CommitFiles(self.git(project), sha, changed)
+        git = self.git(project)
+        known = self._files.get((project, sha))
+        if known is None or known.git != git or known.changes != changed:
+            # all jobs of a pipeline ask for the files of one commit; those of older ones are let go of
+            known = CommitFiles(git, sha, changed)
+            self._files = {(project, sha): known}
+        return known
 
     def sources(self, project: str, sha: str, changed: Collection[str] | None) -> Sources:
         """Return what a pipeline of a commit is compiled from.

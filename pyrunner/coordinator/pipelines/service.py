@@ -11,9 +11,9 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from sqlalchemy import select
 
@@ -26,19 +26,18 @@ from pyrunner.coordinator.pipelines.handover import Handover
 from pyrunner.coordinator.pipelines.outcome import take_over
 from pyrunner.coordinator.pipelines.projects import Projects
 from pyrunner.coordinator.pipelines.resources import set_process_mode
-from pyrunner.coordinator.pipelines.restore import passed_before, restore
+from pyrunner.coordinator.pipelines.restore import restore
 from pyrunner.coordinator.pipelines.scheduler import Scheduler
 from pyrunner.coordinator.pipelines.status import ACTIVE, FINISHED, Status
 from pyrunner.coordinator.pipelines.supersede import cancel_superseded
 from pyrunner.coordinator.pipelines.tables import JobRow, PipelineRow
-from pyrunner.coordinator.pipelines.views import JobView, PipelineView
+from pyrunner.coordinator.pipelines.transactions import Listener, Transactions
+from pyrunner.coordinator.pipelines.views import JobView, PipelineView, views_of
 from pyrunner.coordinator.pipelines.work import Work
 from pyrunner.coordinator.records import JobRecord
 from pyrunner.coordinator.store import Store
-from pyrunner.errors import PyrunnerError
 from pyrunner.protocol.variables import Variable
 
-Listener = Callable[[JobView | PipelineView], None]
 _CLOSE: Final = -1
 
 
@@ -62,21 +61,20 @@ class PipelineService:
         strict_triggers: bool = False,
         release: bool = False,
     ) -> None:
-        self._sessions = open_database(path)
         self._store = store
         self._projects = projects
-        self._lock = threading.RLock()
         self._reports: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._handover = Handover(projects, release)
+        handover = Handover(projects, release)
         triggers = TriggerJobs(projects, self._ended, child_choices, strict_triggers)
         self._scheduler = Scheduler(triggers.start)
-        #: Called, in any thread, with each job and pipeline that has changed; be quick, and do not call back.
-        self.listeners: list[Listener] = []
-        with self._work() as work:
-            restore(work, store, self._handover)
+        self._transactions = Transactions(open_database(path), store, self._scheduler, handover)
+        with self._transactions.work() as work:
+            restore(work, store, handover)
             for pipeline in work.session.scalars(select(PipelineRow)):
                 if pipeline.status not in FINISHED:
+                    # the served repository may have been made anew
+                    projects.keep(pipeline.project, pipeline.id, pipeline.sha)
                     work.touch(pipeline)
         store.job_listeners.append(self._reported)
 
@@ -96,10 +94,12 @@ class PipelineService:
             self._reports.put(_CLOSE)
             self._thread.join()
             self._thread = None
-        with self._sessions() as session:
-            bind = session.get_bind()
-        if hasattr(bind, "dispose"):
-            bind.dispose()
+        self._transactions.close()
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """Called, in any thread, with what has changed: be quick, and do not call back."""
+        return self._transactions.listeners
 
     def _reported(self, job: JobRecord) -> None:
         """A job of the store has changed; called with the store's lock held."""
@@ -129,7 +129,7 @@ class PipelineService:
                     self._reports.put(_CLOSE)
                     break
                 reported.add(job_id)
-        with self._work(now) as work:
+        with self._transactions.work(now) as work:
             for job_id in sorted(reported):
                 job, record = work.job(job_id), self._store.jobs.get(job_id)
                 if job is not None and record is not None and take_over(work, job, record):
@@ -163,7 +163,7 @@ class PipelineService:
         """
         if planned.refusal or not planned.jobs:
             raise ValueError(planned.refusal or "a pipeline without jobs")
-        with self._work() as work:
+        with self._transactions.work() as work:
             row = add_pipeline(work, planned, origin, choices or Choices(), pipeline_id=pipeline_id)
             self._projects.keep(row.project, row.id, row.sha)
             cancel_superseded(work, self._scheduler, row)
@@ -176,7 +176,7 @@ class PipelineService:
 
         :raises KeyError: when there is no such pipeline.
         """
-        with self._work() as work:
+        with self._transactions.work() as work:
             self._scheduler.cancel(work, self._pipeline(work, pipeline_id))
 
     def play(self, job_id: int, variables: Sequence[Variable] = ()) -> None:
@@ -185,7 +185,7 @@ class PipelineService:
         :raises KeyError: when there is no such job.
         :raises ValueError: when it cannot be played.
         """
-        with self._work() as work:
+        with self._transactions.work() as work:
             job = self._job(work, job_id)
             if job.status not in (Status.MANUAL, Status.SCHEDULED):
                 raise ValueError(f"{job.name} is {job.status}: only manual and delayed jobs can be played")
@@ -199,7 +199,7 @@ class PipelineService:
         :raises KeyError: when there is no such job.
         :raises ValueError: when it has not ended, or was retried already.
         """
-        with self._work() as work:
+        with self._transactions.work() as work:
             job = self._job(work, job_id)
             if job.retried or job.status not in FINISHED - {Status.SKIPPED}:
                 raise ValueError(f"{job.name} is {job.status}: only an ended job runs again")
@@ -213,7 +213,7 @@ class PipelineService:
 
         :raises KeyError: when there is no such job.
         """
-        with self._work() as work:
+        with self._transactions.work() as work:
             self._scheduler.cancel_job(work, self._job(work, job_id))
 
     def order_resource_group(self, project: str, key: str, process_mode: str) -> None:
@@ -221,7 +221,7 @@ class PipelineService:
 
         :raises ValueError: for a word that is none.
         """
-        with self._work() as work:
+        with self._transactions.work() as work:
             set_process_mode(work, project, key, process_mode)
 
     # Looking
@@ -231,7 +231,7 @@ class PipelineService:
 
         :raises KeyError: when there is no such pipeline.
         """
-        with self._reading() as work:
+        with self._transactions.reading() as work:
             return PipelineView.of(self._pipeline(work, pipeline_id))
 
     def jobs(self, pipeline_id: int, children: bool = False) -> list[JobView]:
@@ -240,8 +240,8 @@ class PipelineService:
         :param children: also those of the child pipelines, each behind its trigger job.
         :raises KeyError: when there is no such pipeline.
         """
-        with self._reading() as work:
-            return list(_views(work, self._pipeline(work, pipeline_id), children))
+        with self._transactions.reading() as work:
+            return list(views_of(work, self._pipeline(work, pipeline_id), children))
 
     def at_rest(self, pipeline_id: int) -> bool:
         """Tell whether nothing more happens to a pipeline unless somebody plays a job.
@@ -259,53 +259,6 @@ class PipelineService:
     def _ended(self, work: Work, job: JobRow) -> None:
         self._scheduler.ended(work, job)
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Work]:
-        with self._lock, self._sessions() as session:
-            yield Work(session, self._store.new_job_id)
-
-    @contextlib.contextmanager
-    def _work(self, now: float | None = None) -> Iterator[Work]:
-        """Do something to pipelines: settled and committed at the end, then carried out and told."""
-        with self._lock:
-            with self._sessions() as session, session.begin():
-                work = Work(session, self._store.new_job_id, now or time.time())
-                yield work
-                self._scheduler.settle(work)
-                payloads = self._payloads(work)
-                views: list[JobView | PipelineView] = [JobView.of(one) for one in work.changed_jobs.values()]
-                views += [PipelineView.of(one) for one in work.changed_pipelines.values()]
-            self._carry_out(payloads, work)
-            for view in views:
-                for listener in list(self.listeners):
-                    listener(view)
-
-    def _payloads(self, work: Work) -> list[tuple[dict[str, Any], int | None]]:
-        made: list[tuple[dict[str, Any], int | None]] = []
-        while work.queued:
-            job = work.queued.pop(0)
-            if job.status is not Status.PENDING:
-                continue  # cancelled in the same breath
-            try:
-                made.append((self._handover.payload(work, job), job.runner_id))
-            except PyrunnerError as error:
-                job.message = str(error)
-                job.failure_reason = "data_integrity_failure"
-                work.move(job, Status.FAILED)
-                self._scheduler.ended(work, job)
-                self._scheduler.settle(work)
-        return [one for one in made if work.job(one[0]["id"]).status is Status.PENDING]  # type: ignore[union-attr]
-
-    def _carry_out(self, payloads: list[tuple[dict[str, Any], int | None]], work: Work) -> None:
-        for job in work.done:
-            self._store.restore_job(passed_before(job, self._store))
-        for payload, runner_id in payloads:
-            self._store.add_job(payload, runner_id)
-        for job_id in work.stopped:
-            record = self._store.jobs.get(job_id)
-            if record is not None:
-                self._store.cancel(record)
-
     @staticmethod
     def _pipeline(work: Work, pipeline_id: int) -> PipelineRow:
         found = work.session.get(PipelineRow, pipeline_id)
@@ -319,11 +272,3 @@ class PipelineService:
         if found is None:
             raise KeyError(f"there is no job {job_id}")
         return found
-
-
-def _views(work: Work, pipeline: PipelineRow, children: bool) -> Iterator[JobView]:
-    for job in sorted(pipeline.jobs, key=lambda one: (one.stage_index, one.id)):
-        yield JobView.of(job)
-        if children and job.triggers:
-            for child in work.children(job):
-                yield from _views(work, child, children)

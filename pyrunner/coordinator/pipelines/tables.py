@@ -71,8 +71,8 @@ class JobRow(Base):
     status: Mapped[Status] = mapped_column(default=Status.CREATED, index=True)
     attempt: Mapped[int] = mapped_column(default=1)
     retried: Mapped[bool] = mapped_column(default=False)
-    #: The planned job; see :mod:`.codec`.
-    plan: Mapped[dict[str, Any]]
+    #: The planned job; see :mod:`.codec`. Large, and only read when the job begins or has ended.
+    plan: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     when: Mapped[str]
     start_in: Mapped[int] = mapped_column(default=0)
     #: None: waits for all earlier stages.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from pyrunner.coordinator.pipelines.status import Status
 
 if TYPE_CHECKING:  # who only looks at them needs no database library
     from pyrunner.coordinator.pipelines.tables import JobRow, PipelineRow
+    from pyrunner.coordinator.pipelines.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +110,15 @@ class PipelineView:
             started_at=row.started_at,
             finished_at=row.finished_at,
         )
+
+
+def views_of(work: Work, pipeline: PipelineRow, children: bool) -> Iterator[JobView]:
+    """Yield the jobs of a pipeline in order, earlier attempts too.
+
+    :param children: also those of the child pipelines, each behind its trigger job.
+    """
+    for job in sorted(pipeline.jobs, key=lambda one: (one.stage_index, one.id)):
+        yield JobView.of(job)
+        if children and job.triggers:
+            for child in work.children(job):
+                yield from views_of(work, child, children)
