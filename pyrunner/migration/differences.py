@@ -29,7 +29,6 @@ RUNNER_WITHOUT_EFFECT: Final = {
     "step_runner_image": "run: steps are not offered",
     "use_slot_cgroups": "each stage has a control group of its own",
     "slot_cgroup_template": "each stage has a control group of its own",
-    "monitoring": "job queuing times are not watched",
 }
 _SHELLS: Final = ("", "bash", "sh")
 
