@@ -16,6 +16,7 @@ from docsite.fields import field_comments, markdown
 from docsite.generated import generated_files
 from docsite.messages import messages, messages_page
 from docsite.pictures import pictures
+from docsite.terminal import terminal_picture
 from pyrunner.cli.main import COMMANDS
 from pyrunner.config.model import Config
 
@@ -79,6 +80,14 @@ def test_pictures_are_whole_and_load_nothing(name: str) -> None:
     assert (root.findtext("{http://www.w3.org/2000/svg}title") or "").strip()
     assert "href" not in text
     assert text.count("http") == 1
+
+
+def test_a_screen_shows_what_was_printed() -> None:
+    """Each line is there, taken literally, and the picture is as wide as the longest of them."""
+    text = terminal_picture("Title", "pyrunner ps", "a <b> & c\n" + "x" * 100 + "\n")
+    lines = [one.text for one in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")]
+    assert lines == ["$ pyrunner ps", "a <b> & c", "x" * 100]
+    assert float(ElementTree.fromstring(text).get("width", "0")) > 100 * 7
 
 
 def test_messages_come_from_all_ways_of_speaking() -> None:
