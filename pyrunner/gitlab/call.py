@@ -32,6 +32,7 @@ class Call:
     """One logical call below ``/api/v4/``.
 
     :param path: relative, with its query.
+    :param url: a whole URL instead: object storage, where the coordinator has sent us.
     :param body: bytes (length known) or a factory (sent chunked); None for none.
     :param retry: repeat on the statuses of 6.1.
     :param read_timeout: longest silence of the coordinator in seconds.
@@ -49,6 +50,7 @@ class Call:
     read_timeout: float = READ_TIMEOUT
     total_timeout: float | None = None
     correlation_id: str = ""
+    url: str = field(default="", repr=False)
 
 
 def new_correlation_id() -> str:

@@ -166,7 +166,7 @@ class DirectTransport:
         headers = {"User-Agent": self._agent, "X-Request-Id": correlation_id, "Accept-Encoding": "gzip"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-        hop = Hop(call.method, self._base + call.path, {**headers, **call.headers}, call.body)
+        hop = Hop(call.method, call.url or self._base + call.path, {**headers, **call.headers}, call.body)
         exchange = Exchange(stop, call.read_timeout, call.total_timeout, hold)
         with (
             contextlib.closing(exchange),

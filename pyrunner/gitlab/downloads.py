@@ -97,6 +97,7 @@ def download_artifacts(
     target: Path,
     *,
     direct: bool = True,
+    parallel: bool = False,
     limits: TransferLimits | None = None,
     on_bytes: Callable[[int], None] | None = None,
     stop: Stop | None = None,
@@ -106,12 +107,13 @@ def download_artifacts(
 
     :param job: the dependency's id and token.
     :param direct: ask for the object storage's address first (``FF_USE_DIRECT_DOWNLOAD``).
+    :param parallel: fetch a large archive from there in ranges (``FF_USE_PARALLEL_ARTIFACT_TRANSFER``).
     :param on_bytes: told the size of each piece as it is written, for progress meters.
     :param sleep: waits between runs, in seconds.
     :raises PyrunnerError: when ``target`` cannot be written.
     :raises RequestCanceled: when ``stop`` came first.
     """
-    download = _Download(transport, job, target, limits or TransferLimits(), on_bytes, stop)
+    download = _Download(transport, job, target, limits or TransferLimits(), on_bytes, stop, parallel)
     result = download.run(direct=direct)
     for _ in range(1, RUNS):
         if result.state is not DownloadState.FAILED:
@@ -138,6 +140,7 @@ class _Download:
         limits: TransferLimits,
         on_bytes: Callable[[int], None] | None,
         stop: Stop | None,
+        parallel: bool,
     ) -> None:
         self._transport = transport
         self._job = job
@@ -145,6 +148,7 @@ class _Download:
         self._limits = limits
         self._on_bytes = on_bytes
         self._stop = stop
+        self._parallel = parallel
 
     def run(self, direct: bool) -> DownloadResult:
         """Make one run: the plain request, or the two of a direct download."""
@@ -171,10 +175,26 @@ class _Download:
         """Ask where the archive is; None when it is elsewhere and the API is to be asked again (7.3, 1)."""
         with self._transport.stream(self._call(_Way.PROBE), self._stop) as answer:
             fields |= {"correlation_id": answer.correlation_id, "status": answer.status}
-            if answer.status in (302, 307):
-                self._announce(answer.headers.get("Location", ""), fields)
-                return None
-            return self._taken(answer, fields, _Way.PROBE)
+            if answer.status not in (302, 307):
+                return self._taken(answer, fields, _Way.PROBE)
+            location = answer.headers.get("Location", "")
+            self._announce(location, fields)
+        if not self._parallel or not location.startswith(("http://", "https://")):
+            return None
+        return self._in_ranges(location, fields)
+
+    def _in_ranges(self, location: str, fields: dict[str, Any]) -> DownloadResult | None:
+        from pyrunner.gitlab.ranges import RangeDownload  # its threads are rarely wanted
+
+        limits = self._limits
+        size = RangeDownload(
+            self._transport, location, limits.response_header_timeout, limits.timeout, fields,
+            self._on_bytes, self._stop,
+        ).run(self._target)  # fmt: skip
+        if size is None:
+            return None
+        _log.info("%s ok", _SUBJECT, extra={"fields": fields})
+        return DownloadResult(DownloadState.SUCCEEDED, 200, "200 OK", fields["correlation_id"], size)
 
     def _request(self, way: _Way, fields: dict[str, Any]) -> DownloadResult:
         with self._transport.stream(self._call(way), self._stop) as answer:

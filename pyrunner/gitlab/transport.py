@@ -113,7 +113,9 @@ class Transport:
                 f"only http or https scheme supported: check the url {clean_url(self.credentials.url)!r}"
             )
         correlation_id = call.correlation_id or new_correlation_id()
-        hop = Hop(call.method, self._base + call.path, self._headers(call, correlation_id), call.body)
+        hop = Hop(
+            call.method, call.url or self._base + call.path, self._headers(call, correlation_id), call.body
+        )
         exchange = Exchange(stop, call.read_timeout, call.total_timeout, hold)
         with (
             contextlib.closing(exchange),

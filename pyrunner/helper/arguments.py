@@ -41,7 +41,7 @@ class Flags:
 
     def switch(self, *names: str, env: str = "", about: str = "") -> None:
         """Add a flag without a value."""
-        on = self._environment.get(env, "").lower() in ("1", "t", "true") if env else False
+        on = is_on(self._environment, env)
         self._parser.add_argument(*_spelled(names), default=on, action="store_true", help=_about(about, env))
 
     def accepted(self, *names: str) -> None:
@@ -67,6 +67,11 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong."""
         raise UsageError(f"{message}: see {self.prog} --help")
+
+
+def is_on(environment: Mapping[str, str], variable: str) -> bool:
+    """Tell whether a variable switches something on."""
+    return environment.get(variable, "").lower() in ("1", "t", "true")
 
 
 def _spelled(names: Sequence[str]) -> list[str]:

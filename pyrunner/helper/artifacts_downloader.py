@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pyrunner.errors import ArchiveError, PyrunnerError, UsageError
 from pyrunner.helper.archives import extract_archive
-from pyrunner.helper.arguments import Flags
+from pyrunner.helper.arguments import Flags, is_on
 from pyrunner.helper.artifacts import add_job_flags, add_meter_flag, connect
+from pyrunner.helper.limits import read_limits
 from pyrunner.helper.meter import Meter
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     os.close(fd)
     try:
         _download(options, environment, Path(staged))
-        extract_archive(staged, ".")
+        extract_archive(staged, ".", read_limits(environment))
     finally:
         Path(staged).unlink(missing_ok=True)
 
@@ -64,7 +65,12 @@ def _download(options: Namespace, environment: Mapping[str, str], target: Path) 
     try:
         with Meter("Downloading artifacts", 0, options.transfer_meter_frequency) as meter:
             result = download_artifacts(
-                transport, job, target, direct=options.direct_download, on_bytes=meter.add
+                transport,
+                job,
+                target,
+                direct=options.direct_download,
+                parallel=is_on(environment, "FF_USE_PARALLEL_ARTIFACT_TRANSFER"),
+                on_bytes=meter.add,
             )
     finally:
         transport.close()

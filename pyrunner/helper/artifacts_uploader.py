@@ -7,6 +7,7 @@ import posixpath
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Final
 
 from pyrunner.errors import PyrunnerError, UsageError
@@ -73,12 +74,12 @@ def _upload(
     entries = collection.entries()
 
     def content() -> Iterator[bytes]:
-        # The archive comes first: it forks, and the meter is a thread.
-        pieces = archive_pieces(form, entries, level)
-        with closing(pieces), Meter("Uploading artifacts", 0, options.transfer_meter_frequency) as meter:
-            for piece in pieces:
-                meter.add(len(piece))
-                yield piece
+        with closing(archive_pieces(form, entries, level)) as pieces:
+            first = next(pieces, b"")  # forks, so it comes before the meter, which is a thread
+            with Meter("Uploading artifacts", 0, options.transfer_meter_frequency) as meter:
+                for piece in chain((first,), pieces):
+                    meter.add(len(piece))
+                    yield piece
 
     transport, job = connect(options, environment)
     file = ArtifactFile(name, options.artifact_type, options.artifact_format, options.expire_in)

@@ -13,6 +13,7 @@ from pyrunner.errors import PyrunnerError
 from pyrunner.helper.archives import extract_archive
 from pyrunner.helper.arguments import Flags
 from pyrunner.helper.failures import CacheMissing
+from pyrunner.helper.limits import read_limits
 from pyrunner.helper.remote.options import add_download_flags, read_source
 from pyrunner.helper.remote.transfer import download
 
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if not os.path.exists(options.file):
         raise CacheMissing("Cache file does not exist")
     _note_use(options.file)
-    extract_archive(options.file, ".")
+    extract_archive(options.file, ".", read_limits(environment))
 
 
 def _note_use(path: str) -> None:

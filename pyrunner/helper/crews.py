@@ -32,7 +32,10 @@ Share = Callable[[int, int], Iterable[Result]]
 
 
 def crew_size() -> int:
-    """Return how many processes are worth having."""
+    """Return how many processes are worth having; one where other threads run: then nothing may be forked."""
+    threads = sys.modules.get("threading")
+    if threads is not None and threads.active_count() > 1:
+        return 1
     return min(_MOST, len(os.sched_getaffinity(0)))
 
 

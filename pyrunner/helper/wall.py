@@ -210,7 +210,12 @@ def _remove(name: str, parent: int | None) -> None:
 
 
 def _umask() -> int:
-    """Return the process's umask; it can only be read by setting it, here for a moment to a stricter one."""
-    umask = os.umask(0o777)
-    os.umask(umask)
-    return umask
+    """Return the process's umask, without setting it for a moment: there may be threads."""
+    try:
+        with open("/proc/self/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"Umask:"):
+                    return int(line.split()[1], 8)
+    except OSError:
+        pass  # no /proc: every file's mode is set once more
+    return 0o777

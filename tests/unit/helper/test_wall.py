@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import struct
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,47 +15,9 @@ import zstandard
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.archives import extract_archive
 from pyrunner.helper.limits import Limits
+from tests.support.archive_trees import FILE, FOLDER, LINK, Member, build_tar, build_zip
 
-Member = tuple[str, int, bytes]
 Build = Callable[[Path, list[Member]], None]
-
-
-def build_zip(archive: Path, members: list[Member]) -> None:
-    """Write a zip with the given modes."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, mode, content in members:
-            info = zipfile.ZipInfo(name)
-            info.filename = name  # zipfile itself would mend it
-            info.create_system = 3
-            info.external_attr = mode << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(info, content)
-
-
-def build_tar(archive: Path, members: list[Member]) -> None:
-    """Write a tarzstd with the given modes."""
-    types = {
-        stat.S_IFREG: b"0",
-        stat.S_IFLNK: b"2",
-        stat.S_IFDIR: b"5",
-        stat.S_IFCHR: b"3",
-        stat.S_IFIFO: b"6",
-    }
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w") as tar:
-        for name, mode, content in members:
-            info = tarfile.TarInfo(name)
-            info.type, info.mode = types[stat.S_IFMT(mode)], stat.S_IMODE(mode)
-            if info.issym():
-                info.linkname = content.decode()
-                tar.addfile(info)
-            else:
-                info.size = len(content) if info.isreg() else 0
-                tar.addfile(info, io.BytesIO(content))
-    archive.write_bytes(zstandard.compress(plain.getvalue()))
-
-
-FILE, LINK, FOLDER = stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777, stat.S_IFDIR | 0o755
 
 
 @pytest.fixture(params=[build_zip, build_tar])
