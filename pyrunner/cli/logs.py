@@ -7,6 +7,7 @@ hence in the journal of its service.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,6 +33,8 @@ _JSON: Final = Flag(("json",), Kind.BOOLEAN, help="Print one JSON object a line"
 _SUPERVISOR: Final = Flag(
     ("supervisor",), Kind.BOOLEAN, help="Show what the job's supervisor says, instead of the job"
 )
+
+_log: Final = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 _LOOK_EVERY: Final = 0.5
@@ -168,6 +171,8 @@ def show_running(
     while True:
         for job in unfinished():
             watched.setdefault((job.business, job.job), job)
+        if not watched and not follow:
+            _log.info("No job is running here; logs of ended ones are kept for 7 days: name one")
         for key, job in list(watched.items()):
             complete = not follow or has_ended(job.control)
             viewer.show(job, complete)

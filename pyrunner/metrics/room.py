@@ -18,6 +18,8 @@ from pyrunner.system.files import read_json
 
 #: Seconds for which the size of the caches is taken to be the same.
 _CACHES_HOLD: Final = 300.0
+#: Levels below the caches' folder: host, project, kind, and the parts of a key.
+_DEEPEST: Final = 32
 #: Files that are added up at most: more would take longer than a scrape may.
 _MOST_FILES: Final = 100_000
 
@@ -66,11 +68,16 @@ class Rooms:
 
 def _size_of(folder: Path) -> int:
     """Return the bytes of the files below a folder; no link is followed, and what vanishes does not count."""
-    total = files = 0
-    for place, _, names in os.walk(folder):
+    total = seen = 0
+    top = str(folder).count("/")
+    for place, folders, names in os.walk(folder):
+        seen += len(folders)
+        if place.count("/") - top >= _DEEPEST:
+            # Jobs of the shell executor may write here: no tree of theirs shall end a scrape.
+            folders.clear()
         for name in names:
-            files += 1
-            if files > _MOST_FILES:
+            seen += 1
+            if seen > _MOST_FILES:
                 return total
             try:
                 total += os.lstat(os.path.join(place, name)).st_size

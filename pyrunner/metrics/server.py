@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -26,6 +27,8 @@ _log: Final = logging.getLogger(__name__)
 MOST_CONNECTIONS: Final = 16
 #: Seconds of silence after which a connection is closed.
 PATIENCE: Final = 15.0
+#: Seconds after which a connection goes when another wants its place.
+LIFETIME: Final = 30.0
 _TEXT: Final = "text/plain; charset=utf-8"
 _WORTH_PACKING: Final = 1024
 #: Seconds to wait when no connection can be accepted.
@@ -57,6 +60,7 @@ class MetricsServer:
     """Serves routes on a listening socket, which it takes over.
 
     :param routes: by path.
+    :param lifetime: seconds, see :data:`LIFETIME`.
     """
 
     def __init__(
@@ -65,8 +69,9 @@ class MetricsServer:
         routes: Mapping[str, Route],
         guard: TokenGuard,
         certificate: Certificate | None = None,
+        lifetime: float = LIFETIME,
     ) -> None:
-        self._server = _Server(listener, routes, guard, certificate)
+        self._server = _Server(listener, routes, guard, certificate, lifetime)
         self._thread = threading.Thread(target=self._server.serve, name="metrics", daemon=True)
 
     def start(self) -> None:
@@ -89,6 +94,7 @@ class _Server(ThreadingHTTPServer):
         routes: Mapping[str, Route],
         guard: TokenGuard,
         certificate: Certificate | None,
+        lifetime: float,
     ) -> None:
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
@@ -96,7 +102,11 @@ class _Server(ThreadingHTTPServer):
         self.routes = routes
         self.guard = guard
         self._certificate = certificate
+        self._lifetime = lifetime
         self._places = threading.Semaphore(MOST_CONNECTIONS)
+        #: Connections that are served, and since when, monotonic.
+        self._open: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def serve(self) -> None:
@@ -132,11 +142,16 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hand a connection to a thread; without a place for one it is closed."""
         if not self._places.acquire(blocking=False):
+            self._end_a_slow_one()
             self.shutdown_request(request)
             return
+        with self._lock:
+            self._open[request] = time.monotonic()
         try:
             super().process_request(request, client_address)
         except RuntimeError:  # no thread is to be had
+            with self._lock:
+                self._open.pop(request, None)
             self._places.release()
             self.shutdown_request(request)
 
@@ -145,7 +160,18 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            with self._lock:
+                self._open.pop(request, None)
             self._places.release()
+
+    def _end_a_slow_one(self) -> None:
+        """End the oldest connection when it has had its time: one that sends a byte now and then goes on."""
+        with self._lock:
+            oldest = min(self._open, key=lambda one: self._open[one], default=None)
+            if oldest is None or time.monotonic() - self._open[oldest] < self._lifetime:
+                return
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a failure of ours; what the peer does is no news."""

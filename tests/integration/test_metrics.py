@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -234,6 +236,9 @@ def plain(log: str) -> str:
 
 def test_nobody_pays_for_what_he_does_not_want(coordinator: EmbeddedCoordinator, tmp_path: Path) -> None:
     """Without an address neither the libraries are loaded nor does a thread serve anything."""
+    loads = "import sys, pyrunner.manager.app; print(*{'prometheus_client', 'http.server'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
     with RunnerProcess(tmp_path, coordinator.url, coordinator.add_runner()) as runner:
         coordinator.wait_for(coordinator.enqueue(script=["true"]), "success")
         assert runner.process is not None

@@ -59,6 +59,16 @@ def test_caches_are_added_up_seldom(tmp_path: Path) -> None:
     assert shown(rooms, room(tmp_path))["pyrunner_cache_bytes"] == first + 5000
 
 
+def test_a_tree_that_a_job_made_too_deep(tmp_path: Path) -> None:
+    """Is looked into so far, and no further."""
+    folder = tmp_path / "cache"
+    for _ in range(80):
+        folder /= "d"
+    folder.mkdir(parents=True)
+    (folder / "f").write_bytes(b"x" * 1000)
+    assert shown(Rooms(), room(tmp_path))["pyrunner_cache_bytes"] == 0
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is made with the first job; until then nothing is said about its disk."""
     assert shown(Rooms(), room(tmp_path / "none")) == {"pyrunner_cache_bytes": 0}

@@ -15,7 +15,7 @@ import pytest
 
 from pyrunner.metrics.access import Certificate, TokenGuard
 from pyrunner.metrics.listen import ListenAddress, open_listener
-from pyrunner.metrics.server import MOST_CONNECTIONS, MetricsServer, Page, Route
+from pyrunner.metrics.server import LIFETIME, MOST_CONNECTIONS, MetricsServer, Page, Route
 from tests.support.certificates import make_certificates
 
 LONG = "a line of text\n" * 1000
@@ -34,17 +34,19 @@ ROUTES = {
 
 
 @contextmanager
-def serving(guard: TokenGuard | None = None, certificate: Certificate | None = None) -> Iterator[int]:
+def serving(
+    guard: TokenGuard | None = None, certificate: Certificate | None = None, lifetime: float = LIFETIME
+) -> Iterator[int]:
     """Serve on a free port and yield it."""
     listener = open_listener(ListenAddress("127.0.0.1", "0"))
     port = int(listener.getsockname()[1])
-    server = MetricsServer(listener, ROUTES, guard or TokenGuard(""), certificate)
-    server.start()
+    serves = MetricsServer(listener, ROUTES, guard or TokenGuard(""), certificate, lifetime)
+    serves.start()
     try:
         yield port
     finally:
-        server.close()
-        server.close()
+        serves.close()
+        serves.close()
 
 
 def ask(
@@ -120,6 +122,17 @@ def test_too_many_connections() -> None:
             assert one.recv(1) == b""
             one.close()
         assert ask(port, "/health/live")[0] == 200
+
+
+def test_slow_readers_do_not_keep_others_out() -> None:
+    """Whoever has had its time goes when another wants the place."""
+    with serving(lifetime=0.0) as port:
+        slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(MOST_CONNECTIONS)]
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as refused:
+            assert refused.recv(1) == b""
+        assert slow[0].recv(1) == b""
+        for one in slow:
+            one.close()
 
 
 def test_it_ends_while_connections_are_open() -> None:
