@@ -36,6 +36,7 @@ bench: $(STAMP)  ## overhead of a job, throughput, memory; a table and bench-res
 
 docs: $(STAMP)  ## the documentation as a site under build/docs; any broken link fails it
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@$(BIN)/python -m docsite
 	@$(BIN)/python -m mkdocs build --strict --quiet
 
 package: $(STAMP)  ## wheel, source archive, deb, rpm, single file and image under dist/; says which tool is missing
