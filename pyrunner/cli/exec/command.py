@@ -44,6 +44,11 @@ def run(invocation: Invocation) -> int:
         return run_jobs(invocation, options)
     except (UsageError, PipelineError) as error:
         return refuse(error)
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name in ("", "pyrunner"):
+            raise
+        return refuse(UsageError(f"exec needs the library {name!r}: run pip install 'pyrunner[server]'"))
 
 
 def refuse(error: PyrunnerError) -> int:
@@ -124,8 +129,6 @@ COMMAND: Final = ExecCommand(
     "exec",
     run,
     FLAGS,
-    help="""run the pipeline of this working copy here, uncommitted changes included
-
-    Example: pyrunner exec test""",
+    help="run the pipeline of this working copy here, uncommitted changes included",
     usage="[JOB...]",
 )

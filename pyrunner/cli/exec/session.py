@@ -37,6 +37,8 @@ from pyrunner.manager.manager import Manager
 #: Room for the jobs of a run: ids never repeat below a runner's root.
 _IDS_PER_RUN: Final = 10_000
 _LONG_POLL: Final = 50.0
+#: Seconds without any change after which a person wants to know why.
+_PATIENCE: Final = 30.0
 #: Variables that would make a job another repository's, or another pipeline's.
 _FOREIGN: Final = ("GIT_", "CI_", "GITLAB_", "RUNNER_", "FF_", "PYRUNNER_")
 
@@ -100,6 +102,8 @@ class Session:
         self._display = display
         self._ids: dict[str, int] = {}
         self._look = True
+        #: When something has happened last; infinity once that was complained about.
+        self._moved_at = time.monotonic()
         self._leaving = False
         self.interrupted = False
 
@@ -200,9 +204,22 @@ class Session:
                 self._leaving = True
                 manager.shutdown.leave(now)
                 coordinator.store.tick_queue()  # nobody waits for a request that is held
+        return self._complain(service, pipeline_id, now)
+
+    def _complain(self, service: PipelineService, pipeline_id: int, now: float) -> float:
+        """Say where to look when jobs wait for a runner and none runs; return when to call again."""
+        due = self._moved_at + _PATIENCE
+        if now < due:
+            return due
+        self._moved_at = math.inf
+        states = {one.status for one in service.jobs(pipeline_id, children=True)}
+        if Status.PENDING in states and Status.RUNNING not in states:
+            text = f"no job has started for {_PATIENCE:.0f} s; {self._plan.folder / 'runner.log'} says why"
+            self._display.note(text)
         return math.inf
 
     def _changed(self, view: JobView | PipelineView, manager: Manager) -> None:
+        self._moved_at = time.monotonic()
         if view.status in FINISHED or view.status is Status.MANUAL:
             self._look = True
             manager.mailbox.post(lambda: None)
