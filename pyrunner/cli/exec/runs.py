@@ -133,7 +133,7 @@ def _announce(prepared: Prepared, plan: Plan, taken: Snapshot, words: Words) -> 
         click.echo(words.paint(f"warning: {place}: {finding.message}", "33"), err=True)
     if options.flag("quiet") or options.flag("json"):
         return
-    event = prepared.played.event
+    event = plan.chosen.pipeline.event
     what = "uncommitted changes included" if taken.changed else "nothing uncommitted"
     if prepared.played.revision:
         what = "as committed"

@@ -113,11 +113,14 @@ class PipelineView:
 
 
 def views_of(work: Work, pipeline: PipelineRow, children: bool) -> Iterator[JobView]:
-    """Yield the jobs of a pipeline in order, earlier attempts too.
+    """Yield the jobs of a pipeline in order, the attempts at each one after the other.
 
     :param children: also those of the child pipelines, each behind its trigger job.
     """
-    for job in sorted(pipeline.jobs, key=lambda one: (one.stage_index, one.id)):
+    first: dict[str, int] = {}
+    for job in sorted(pipeline.jobs, key=lambda one: one.id):
+        first.setdefault(job.name, job.id)
+    for job in sorted(pipeline.jobs, key=lambda one: (one.stage_index, first[one.name], one.id)):
         yield JobView.of(job)
         if children and job.triggers:
             for child in work.children(job):

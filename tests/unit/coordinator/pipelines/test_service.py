@@ -344,3 +344,16 @@ def test_dropped_by_the_server(lab: Lab) -> None:
     job = lab.latest(pipeline)["a"]
     assert (job.status, job.failure_reason) == (Status.FAILED, "runner_unsupported")
     assert record.state is JobStatus.FAILED
+
+
+def test_order_of_jobs(lab: Lab) -> None:
+    """Jobs come by stage, then as written; the attempts at one stay together."""
+    pipeline = lab.begin("{a: {script: s, retry: 1}, b: {script: s}, c: {stage: build, script: s}}")
+    lab.end(pipeline, "c")
+    lab.end(pipeline, "a", 1)
+    assert [(one.name, one.attempt) for one in lab.service.jobs(pipeline)] == [
+        ("c", 1),
+        ("a", 1),
+        ("a", 2),
+        ("b", 1),
+    ]
