@@ -26,8 +26,9 @@ from pyrunner.build.outcome import (
 )
 from pyrunner.build.report import JobReport, Pause
 from pyrunner.build.stagerunner import StageOutcome, StageRunner
+from pyrunner.build.terminal import JobTerminal
 from pyrunner.build.timeouts import script_timeouts
-from pyrunner.errors import BuildError, JobCanceled, JobTimeout, PyrunnerError
+from pyrunner.errors import BuildError, DiskFull, JobCanceled, JobTimeout, PyrunnerError
 from pyrunner.executors.base import Executor, StageLimits, StageStopped, StopKind
 from pyrunner.protocol.states import FailureReason
 from pyrunner.system.durations import format_duration
@@ -48,12 +49,14 @@ class BuildRunner:
         stages: StageRunner,
         pause: Pause,
         refusal: BuildError | None = None,
+        terminal: JobTerminal | None = None,
     ) -> None:
         self.context = context
         self.make_executor = make_executor
         self.stages = stages
         self.trace: JobTrace = stages.trace
         self.pause = pause
+        self.terminal = terminal or JobTerminal(context, None)
         #: Why the executor cannot be prepared for this job, found before it was asked.
         self.refusal = refusal
         self.timeout = float(context.job.timeout)
@@ -76,11 +79,27 @@ class BuildRunner:
         if self.context.setting_warnings:
             self.trace.warning("\n".join(self.context.setting_warnings))
         try:
-            self._run_stages(deadline)
-        except JobStopped as stopped:
-            raise stopped_error(stopped.stop, self.timeout) from None
+            error = self._error_of_stages(deadline)
         finally:
             self.trace.close_writer()
+        if error is not None:
+            raise error
+
+    def _error_of_stages(self, deadline: float) -> PyrunnerError | None:
+        """Run the stages, then wait for the terminal of a job that was not stopped; return its error."""
+        error: PyrunnerError | None = None
+        stopped = False
+        try:
+            self._run_stages(deadline)
+        except JobStopped as stop:
+            error, stopped = stopped_error(stop.stop, self.timeout), True
+        except DiskFull:
+            raise
+        except PyrunnerError as failure:
+            error = failure
+        stages = self.stages
+        self.terminal.finish(self.trace, deadline, stages.watch, self.pause, stages.once, not stopped)
+        return error
 
     def _run_stages(self, deadline: float) -> None:
         prepare = self._limit(PREPARE, deadline, self.context.runner.prepare_timeout)
@@ -170,6 +189,7 @@ class BuildRunner:
             return error
         self._prepared(key, "")
         self.stages.use(executor, report)
+        self.terminal.offer(executor)
         return None
 
     def _prepared(self, key: str, error: str) -> None:

@@ -89,6 +89,8 @@ class AdminAPI:
                 return JSONResponse(_describe(self._coordinator.job(job_id)))
             case "GET", ["trace"]:
                 return Response(self._coordinator.trace(job_id), media_type="text/plain")
+            case "GET", ["terminal"]:
+                return JSONResponse(self._coordinator.terminal(job_id))
             case "POST", ["cancel"]:
                 self._coordinator.cancel(job_id, data.get("graceful"))
                 return Response(status_code=204)

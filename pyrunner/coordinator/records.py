@@ -162,6 +162,8 @@ class JobRecord:
     watched: bool = False
     #: Body of the last final update.
     final_update: dict[str, Any] = field(default_factory=dict)
+    #: ``session`` of the job request that got the job: where its terminal is.
+    session: dict[str, str] = field(default_factory=dict, repr=False)
 
     assigned_runner_id: int | None = None
     system_id: str = ""

@@ -15,6 +15,7 @@ from pyrunner.coordinator.conduct import Conduct
 from pyrunner.coordinator.records import ManagerRecord, RunnerRecord
 from pyrunner.coordinator.runner_endpoints import RunnerEndpoints
 from pyrunner.coordinator.store import Store
+from pyrunner.coordinator.terminals import remember_session
 
 #: Largest body that Workhorse takes.
 LARGEST_BODY: Final = 32 * 1024
@@ -160,6 +161,7 @@ class RequestEndpoint:
             if runner.limit is not None:
                 self._conduct.check_admission(call, runner, jobs=self._running(runner, manager))
         call.job_id = job.id
+        remember_session(job, call.data.get("session"))
         return JSONResponse(job.payload, 201)
 
 

@@ -21,6 +21,7 @@ from pyrunner.coordinator.request_log import LoggedRequest
 from pyrunner.coordinator.runner_api import Application
 from pyrunner.coordinator.settings import CoordinatorSettings
 from pyrunner.coordinator.state import CoordinatorState
+from pyrunner.coordinator.terminals import channel_of
 from pyrunner.coordinator.violations import Violation
 from pyrunner.coordinator.waiting import JobWatch
 from pyrunner.system.files import make_private
@@ -224,6 +225,13 @@ class EmbeddedCoordinator(JobWatch):
     def watch(self, job_id: int, watched: bool = True) -> None:
         """Open or close the job's log page: the default update interval is 3 s instead of 60."""
         self.job(job_id).watched = watched
+
+    def terminal(self, job_id: int) -> dict[str, Any]:
+        """Return where the terminal of a running job is, as GitLab tells Workhorse.
+
+        :raises KeyError: when there is none.
+        """
+        return channel_of(self.job(job_id))
 
     # What happened
 

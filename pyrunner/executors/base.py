@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pyrunner.errors import PyrunnerError
+from pyrunner.jobdir.terminal import TerminalPlan
 from pyrunner.system.usage import ResourceUsage
 
 
@@ -205,6 +206,12 @@ class Executor(Protocol):
 
     def failure_text(self, status: ExitStatus) -> str:
         """Word a failed status as this executor does: ``exit status 1``."""
+
+    def terminal(self, script: str) -> TerminalPlan:
+        """Return how a terminal of the prepared job is opened.
+
+        :param script: shell text that brings the job's variables and folder, where the shell has them not.
+        """
 
     def usage_beside(self) -> dict[str, ResourceUsage]:
         """Return what ran beside the stages and what it has used, by its name; called before the clean-up."""

@@ -17,6 +17,7 @@ from pyrunner.executors.tree import HostTree, cgroup_name
 from pyrunner.executors.wrapper import WrapperPlan
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.record import JobRecord, job_marker
+from pyrunner.jobdir.terminal import SCRIPT_FD, TerminalKind, TerminalPlan
 from pyrunner.protocol.states import FailureReason
 from pyrunner.shells import login_dump
 from pyrunner.system.cgroup import JobCgroup
@@ -88,6 +89,21 @@ class ShellExecutor:
         if status.kind is ExitKind.EXITED:
             return f"exit status {status.code}"
         return f"signal: {status.text}" if status.kind is ExitKind.SIGNALED else status.text
+
+    def terminal(self, script: str) -> TerminalPlan:
+        """Open a login shell like those of the job's steps; the job's marker lets it end with the job."""
+        shell, user = self.shell, self.record.user
+        words = ["-l", "-c", f'eval "$(cat <&{SCRIPT_FD})"; exec {SCRIPT_FD}<&-; exec {shell}']
+        # Not su's own -c: that makes a session without a terminal.
+        argv = ["su", "-s", f"/bin/{shell}", "--", user, *words] if user else [shell, *words]
+        environment = {**os.environ, MARKER: self._marker()}
+        return TerminalPlan(
+            TerminalKind.HOST,
+            argv,
+            environment=environment,
+            folder=self.record.working_directory,
+            script=script,
+        )
 
     def usage_beside(self) -> dict[str, ResourceUsage]:
         """Nothing runs beside the stages of a host job."""

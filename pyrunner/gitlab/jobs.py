@@ -28,6 +28,7 @@ from pyrunner.gitlab.updates import (
     patch_trace,
     update_job,
 )
+from pyrunner.protocol.session import SessionOffer
 
 __all__ = [
     "JobRequestOutcome",
@@ -73,6 +74,8 @@ class JobRequestOutcome:
     canceled: bool = False
     tls: TlsData = field(default_factory=TlsData, repr=False)
     held: bool = False
+    #: What was offered with the request, for the job's record; set by whoever has made the offer.
+    session: SessionOffer | None = field(default=None, repr=False)
 
 
 def request_job(

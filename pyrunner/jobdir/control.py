@@ -24,6 +24,10 @@ trace.size          supervisor   how much of trace.log is durable and may be shi
 stats.json          supervisor   resource use
 supervisor.log      supervisor   its own log
 cursor.json         manager      what the coordinator has acknowledged
+terminal.json       supervisor   how a terminal is opened (:mod:`pyrunner.jobdir.terminal`); holds secrets
+terminal.lock       terminal     held while a terminal is connected
+terminal.closed     supervisor   no terminal may be connected any more
+terminal.log        terminal     why a terminal could not be opened
 orders/             anyone       cancel, abort, interrupt: created once, never changed
 =================== ============ ==========================================================
 """
@@ -39,7 +43,7 @@ from pyrunner.system.files import make_private
 
 #: The last are replacements that a kill left half written.
 _WORKING_FILES = (
-    *("raw.*", "claim.*", "exit.*", "drained.*", "out.*", "err.*", "wlock.*", "login.env*"),
+    *("raw.*", "claim.*", "exit.*", "drained.*", "out.*", "err.*", "wlock.*", "login.env*", "terminal.json"),
     ".*.tmp",
 )
 
@@ -138,6 +142,26 @@ class ControlDir:
     def login_environment(self) -> Path:
         """What prepare_script's login shell set up (:mod:`pyrunner.shells.login_dump`); holds secrets."""
         return self.path / "login.env"
+
+    @property
+    def terminal(self) -> Path:
+        """How a terminal is opened; there as soon as one can be."""
+        return self.path / "terminal.json"
+
+    @property
+    def terminal_lock(self) -> Path:
+        """Held while a terminal is connected."""
+        return self.path / "terminal.lock"
+
+    @property
+    def terminal_closed(self) -> Path:
+        """Made when terminals have to end."""
+        return self.path / "terminal.closed"
+
+    @property
+    def terminal_log(self) -> Path:
+        """Why a terminal could not be opened; no secrets."""
+        return self.path / "terminal.log"
 
     def durable_trace_size(self) -> int:
         """Return how many bytes of the trace may be shipped (design R6)."""

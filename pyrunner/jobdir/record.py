@@ -28,6 +28,17 @@ class TLSData:
 
 
 @dataclass(frozen=True)
+class SessionData:
+    """The session that was offered with the job's request (runner-api.md 9.1); empty: none was."""
+
+    #: Path of its URL.
+    endpoint: str = ""
+    token: str = field(default="", repr=False)
+    #: Seconds that an open terminal keeps the ended job alive.
+    timeout: float = 0.0
+
+
+@dataclass(frozen=True)
 class JobRecord:
     """What the manager hands to the supervisor. Holds tokens: 0600 in a 0700 folder."""
 
@@ -55,6 +66,7 @@ class JobRecord:
     #: Host folder of libraries and settings for all projects of the business; empty: not offered.
     dependency_lib_shared: str = ""
     tls: TLSData = field(default_factory=TLSData)
+    session: SessionData = SessionData()
     #: ``--user`` of ``run``: host jobs go through ``su``; empty: none.
     user: str = ""
     #: Folder in which the manager was started (``--working-directory``): cwd of host shells.

@@ -24,6 +24,7 @@ from pyrunner.system.logs import DEFAULT_FORMAT, DEFAULT_LEVEL, FATAL, configure
 from pyrunner.system.process import protect_from_oom
 
 if TYPE_CHECKING:
+    from pyrunner.manager.sessions.server import SessionServer
     from pyrunner.metrics.endpoint import Endpoint
 
 __all__ = ["ManagerOptions", "SingleOptions", "run_manager", "run_single"]
@@ -104,11 +105,9 @@ def _run(options: ManagerOptions) -> int:
         watcher=watcher,
         apply_logging=logs.apply,
         endpoint=_endpoint(options.listen_address or config.listen_address, config, system_id),
+        sessions=_sessions(config, options),
     )
     manager.reloading.count_first(found)
-    _log.info(
-        "[session_server].listen_address not defined, session endpoints disabled", extra={"fields": _counts()}
-    )
     _log.info("Initializing executor providers", extra={"fields": _counts()})
     return manager.run()
 
@@ -139,6 +138,31 @@ def _endpoint(text: str, config: Config, system_id: str) -> Endpoint | None:
         raise
     _log.info("Metrics server listening", extra={"fields": {"address": str(address), **_counts()}})
     return endpoint
+
+
+def _sessions(config: Config, options: ManagerOptions) -> SessionServer | None:
+    """Return the session server that is configured, listening already; None when there is none.
+
+    :raises PyrunnerError: when its addresses cannot be used.
+    """
+    settings = config.session_server
+    if not settings.listen_address:
+        _log.info(
+            "[session_server].listen_address not defined, session endpoints disabled",
+            extra={"fields": _counts()},
+        )
+        return None
+    # Only who wants terminals pays for the libraries that they need.
+    from pyrunner.manager.sessions.server import SessionServer
+
+    try:
+        server = SessionServer.open(settings, options.config_path.resolve().parent, options.environ)
+    except PyrunnerError as error:
+        _log.log(FATAL, "Failed to create session server", extra={"fields": {"error": str(error)}})
+        raise
+    fields = {"address": settings.listen_address, **_counts()}
+    _log.info("Session server listening", extra={"fields": fields})
+    return server
 
 
 def _first_config(watcher: ConfigWatcher, path: Path) -> tuple[Config, bool]:

@@ -13,13 +13,14 @@ from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.dependency_folders import make_dependency_folders
 from pyrunner.jobdir.index import add_pending
 from pyrunner.jobdir.layout import project_dependency_lib
-from pyrunner.jobdir.record import JobRecord, TLSData, new_received_at
+from pyrunner.jobdir.record import JobRecord, SessionData, TLSData, new_received_at
 from pyrunner.manager.fleet import ActiveRunner
 from pyrunner.manager.guard import remove_tree, take_project
 from pyrunner.manager.slots import Slot
 from pyrunner.manager.source_marks import take_sources
 from pyrunner.manager.verdict import Verdict, store_verdict
 from pyrunner.protocol.job import Job
+from pyrunner.protocol.session import SessionOffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def place_on_disk(
                 str(slots.business.dependency_lib) if config.tristan.dependency_lib_shared else ""
             ),
             tls=TLSData(outcome.tls.ca_chain, outcome.tls.cert, outcome.tls.key),
+            session=_session(outcome.session),
             user=host.user,
             working_directory=host.working_directory,
         )
@@ -142,6 +144,12 @@ def _write(control: ControlDir, record: JobRecord) -> None:
         record.store(control.job)
     except (TypeError, ValueError) as error:
         raise JobDirError(f"{control.job}: cannot be written: {error}") from error
+
+
+def _session(offer: SessionOffer | None) -> SessionData:
+    if offer is None:
+        return SessionData()
+    return SessionData(offer.endpoint, offer.authorization, offer.timeout)
 
 
 def _is_protected(job: Job) -> bool:

@@ -22,6 +22,8 @@ EXECUTOR_FEATURES: Final[dict[str, frozenset[str]]] = {
             "variables",
             "image",
             "services",
+            "session",
+            "terminal",
             "service_variables",
             "service_multiple_aliases",
             "image_executor_opts",
@@ -39,6 +41,11 @@ def known_executors() -> frozenset[str]:
     return frozenset(
         name for name in EXECUTOR_FEATURES if find_spec(f"pyrunner.executors.{name}") is not None
     )
+
+
+def offers_terminal(link: Link) -> bool:
+    """Tell whether jobs of a runner can have an interactive terminal."""
+    return bool(link.info["features"]["session"])
 
 
 def info_of(config: RunnerConfig) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.jobevents import JobEvents
 from pyrunner.manager.launcher import Launcher
 from pyrunner.manager.leftovers import Leftovers
-from pyrunner.manager.link import Links, known_executors
+from pyrunner.manager.link import Links, known_executors, offers_terminal
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.notify import ServiceNotifier
 from pyrunner.manager.observation import Observation, Observed
@@ -47,9 +47,11 @@ from pyrunner.manager.spawner_client import SpawnerClient
 from pyrunner.manager.survival import why_jobs_would_die
 from pyrunner.manager.tracked import TrackedJob
 from pyrunner.metrics.recorder import Recorder
+from pyrunner.protocol.session import SessionOffer
 from pyrunner.system.inotify import Inotify
 
 if TYPE_CHECKING:
+    from pyrunner.manager.sessions.server import SessionServer
     from pyrunner.metrics.endpoint import Endpoint
 
 _log: Final = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Manager:
     :param apply_logging: takes over the log settings of a configuration.
     :param detaches: jobs may outlive this process: another will take them up.
     :param endpoint: shows metrics; it is started, fed and closed here.
+    :param sessions: opens terminals of jobs; it is started and closed here.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Manager:
         apply_logging: Callable[[Config], None] = lambda _: None,
         detaches: bool = True,
         endpoint: Endpoint | None = None,
+        sessions: SessionServer | None = None,
     ) -> None:
         self.config = config
         events = JobEvents(Recorder() if endpoint is None else endpoint.recorder, host.system_id)
@@ -93,7 +97,9 @@ class Manager:
         self.links = Links(environ, certificate_folder(environ), observer_for)
         self.links.connection_max_age = config.connection_max_age
         self.fleet = Fleet(environ, os.geteuid(), self.links)
-        self.roster = Roster(self.mailbox, self.capacity, self._inotify, self._freed, events)
+        self._sessions = sessions
+        registry = sessions.registry if sessions is not None else None
+        self.roster = Roster(self.mailbox, self.capacity, self._inotify, self._freed, events, registry)
         self._spawner = SpawnerClient(environ)
         self._reaping = Calls(self.mailbox, "reaping", 1)
         self._caretaker = Caretaker(
@@ -101,7 +107,7 @@ class Manager:
         )
         self._delivery = Delivery(self.mailbox, self._clock, self.stop, self.roster.acknowledged)
         self.health = Health(self._clock)
-        self._requests = Requests(self.mailbox, host.system_id, self._answered)
+        self._requests = Requests(self.mailbox, host.system_id, self._answered, self._session)
         self.poller = Poller(self.capacity, self.health, self._ask, known_executors(), self._may_ask)
         self._launcher = Launcher(
             self.mailbox,
@@ -172,11 +178,15 @@ class Manager:
         self._apply_settings(self.config)
         self.shutdown.state = ProcessState.RUNNING
         self.observation.start()
+        if self._sessions is not None:
+            self._sessions.start()
         self._notifier.ready()
 
     def _end(self) -> None:
         self._notifier.stopping()
         self.observation.close()
+        if self._sessions is not None:
+            self._sessions.close()
         self.stop.set()
         self._requests.cancel()
         self._spawner.close()
@@ -244,6 +254,12 @@ class Manager:
 
     def _ask(self, key: str, hold: bool) -> None:
         self._requests.send(self.fleet.runners[key], hold)
+
+    def _session(self, runner: ActiveRunner) -> SessionOffer | None:
+        """Return a fresh session for a job request, where jobs can have a terminal (runner-api.md 4.2)."""
+        if self._sessions is None or not offers_terminal(runner.link):
+            return None
+        return self._sessions.offer(float(self.config.session_server.effective_session_timeout))
 
     def _may_ask(self, key: str) -> bool:
         runner = self.fleet.runners[key]

@@ -17,7 +17,7 @@ _PAYLOAD_KEYS: Final = ("id", "allow_git_fetch", "job_info", "runner_info", "art
 def redact_record(record: dict[str, Any]) -> dict[str, Any]:
     """Return the members of a job record without secrets."""
     runner = record.get("runner")
-    kept = {key: value for key, value in record.items() if key not in ("payload", "runner", "tls")}
+    kept = {key: value for key, value in record.items() if key not in ("payload", "runner", "tls", "session")}
     return {
         **kept,
         "payload": redact_payload(record.get("payload")),

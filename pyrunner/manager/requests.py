@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from pyrunner.gitlab.cancel import Cancellation
@@ -13,6 +14,7 @@ from pyrunner.manager.calls import Calls
 from pyrunner.manager.fleet import ActiveRunner
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.poller import Answer
+from pyrunner.protocol.session import SessionOffer
 
 _log: Final = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ class Requests:
     """Asks for jobs and hands the answers to the main loop.
 
     :param answered: called with the runner that asked, and the outcome.
+    :param offer: returns a session for the next job of a runner; None: it offers none.
     """
 
     def __init__(
@@ -28,10 +31,12 @@ class Requests:
         mailbox: Mailbox,
         system_id: str,
         answered: Callable[[ActiveRunner, JobRequestOutcome], None],
+        offer: Callable[[ActiveRunner], SessionOffer | None] = lambda _: None,
     ) -> None:
         self._calls = Calls(mailbox, "request")
         self._system_id = system_id
         self._answered = answered
+        self._offer = offer
         self._stop = Cancellation()
         #: Requests under way by runner key.
         self._asking: Counter[str] = Counter()
@@ -51,10 +56,13 @@ class Requests:
         :param hold: the coordinator may wait for one before it answers.
         """
         link, stop = runner.link, self._stop
+        session = self._offer(runner)
         self._asking[runner.key] += 1
 
         def call() -> JobRequestOutcome:
-            return request_job(link.transport, link.info, self._system_id, stop=stop, hold=hold)
+            offered = session.payload() if session is not None else None
+            outcome = request_job(link.transport, link.info, self._system_id, offered, stop=stop, hold=hold)
+            return replace(outcome, session=session)
 
         def done(outcome: JobRequestOutcome) -> None:
             self._asking[runner.key] -= 1

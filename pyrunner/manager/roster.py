@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyrunner.errors import JobDirError
 from pyrunner.jobdir.index import mark_done
@@ -26,6 +26,9 @@ from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.system.files import write_json
 from pyrunner.system.inotify import MOVED_TO, Inotify
 
+if TYPE_CHECKING:
+    from pyrunner.manager.sessions.registry import SessionRegistry
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -34,6 +37,7 @@ class Roster:
 
     :param freed: told the runner's key when a place has become free.
     :param events: told of jobs that come and end, for metrics.
+    :param sessions: of jobs whose terminals may be opened; None: no terminals.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Roster:
         inotify: Inotify | None,
         freed: Callable[[str], None],
         events: JobEvents | None = None,
+        sessions: SessionRegistry | None = None,
     ) -> None:
         self._capacity = capacity
         self._inotify = inotify
@@ -50,6 +55,7 @@ class Roster:
         self._jobs: dict[tuple[Path, int], TrackedJob] = {}
         self._by_folder: dict[Path, TrackedJob] = {}
         self._tidying = Calls(mailbox, "tidying", 1)
+        self._sessions = sessions
         self._events = events or JobEvents(Recorder(), "")
         #: Jobs that were taken up.
         self.taken = 0
@@ -95,6 +101,8 @@ class Roster:
         if job.control is not None:
             self._by_folder[job.control.path] = job
             self._watch(job.control.path)
+            if self._sessions is not None and job.runs:
+                self._sessions.open(job.control)
         self.taken += 1
         if resumed:
             self._events.resumed(job)
@@ -104,6 +112,8 @@ class Roster:
 
     def finish(self, job: TrackedJob, result: JobResult, now: float) -> None:
         """A job has ended: hand its result to the shipper."""
+        if self._sessions is not None and job.control is not None:
+            self._sessions.close(job.control)
         job.stage = Stage.SHIP
         job.result = result
         job.shipper.finish(result, now)
@@ -142,6 +152,8 @@ class Roster:
         self._jobs.pop((job.slots.business.path, job.id), None)
         if job.control is not None:
             self._by_folder.pop(job.control.path, None)
+            if self._sessions is not None:
+                self._sessions.close(job.control)
             if self._inotify is not None:
                 self._inotify.remove(job.control.path)
         self._note("Removed job from processing list", job)

@@ -59,9 +59,9 @@ EXECUTOR_FEATURES: Final = (
     "native_steps_integration",
 )
 
-#: What the shell executor does. gitlab-runner's also has ``session``, ``terminal`` and
-#: ``native_steps_integration``; the server trusts this list, so they are claimed once they exist.
-SHELL_EXECUTOR_FEATURES: Final = frozenset({"variables", "shared"})
+#: What the shell executor does. gitlab-runner's also has ``native_steps_integration``; the server trusts
+#: this list, so it is claimed once it exists.
+SHELL_EXECUTOR_FEATURES: Final = frozenset({"variables", "shared", "session", "terminal"})
 
 _UNCLAIMED: Final = ("vault_secrets",)
 _FEATURES: Final = (*EXECUTOR_FEATURES, *SHELL_FEATURES, *_UNCLAIMED, *NETWORK_FEATURES)

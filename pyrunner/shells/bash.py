@@ -278,6 +278,10 @@ class BashWriter:
 
     # ---- the script
 
+    def text(self) -> str:
+        """Return the lines alone, for a shell that goes on after them."""
+        return "".join(f"{one}\n" for one in self._lines)
+
     def finish(self) -> str:
         """Return the whole script."""
         body = self._quote("".join(f"{one}\n" for one in self._lines))

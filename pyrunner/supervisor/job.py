@@ -16,6 +16,7 @@ from pyrunner.build.payload_check import UNSUPPORTED_OPTIONS_EXIT_CODE, payload_
 from pyrunner.build.report import JobReport
 from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
+from pyrunner.build.terminal import JobTerminal
 from pyrunner.errors import PayloadError, PyrunnerError
 from pyrunner.executors.base import Executor
 from pyrunner.jobdir.control import ControlDir
@@ -112,7 +113,8 @@ class SupervisedJob:
                 return executors[-1]
 
             stages = StageRunner(context, self.journal, trace, watch)
-            BuildRunner(context, make_executor, stages, watch.pause, self._refused).run()
+            terminal = JobTerminal(context, self.control)
+            BuildRunner(context, make_executor, stages, watch.pause, self._refused, terminal).run()
         except PyrunnerError as failure:
             error = failure
         except OSError as failure:

@@ -31,6 +31,7 @@ from pyrunner.executors.base import (
 )
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobResult, JobStateRecord, Journal
+from pyrunner.jobdir.terminal import TerminalPlan
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import MESSAGES, STDOUT, RawLog
 
@@ -283,6 +284,10 @@ class ScriptedExecutor:
         if status.kind is ExitKind.EXITED:
             return f"exit status {status.code}"
         return f"signal: {status.text}" if status.kind is ExitKind.SIGNALED else status.text
+
+    def terminal(self, script: str) -> TerminalPlan:
+        """Return a plan that nobody can carry out."""
+        return TerminalPlan(script=script)
 
     def usage_beside(self) -> dict[str, ResourceUsage]:
         """Nothing runs beside."""

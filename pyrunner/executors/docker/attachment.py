@@ -45,7 +45,7 @@ class Attachment:
     ) -> None:
         # What the SDK hands out closes the socket when nobody holds it any more.
         self._response = response
-        self._connection = _socket_of(response)
+        self._connection = socket_of(response)
         self._streams = {number: _Stream(fd, barrier) for number, fd in targets.items()}
         self._frames = _Frames(self._streams)
         self._script = memoryview(b"")
@@ -257,7 +257,7 @@ def _end_input(connection: Any) -> None:
             connection.shutdown(socket.SHUT_WR)
 
 
-def _socket_of(connection: Any) -> Any:
+def socket_of(connection: Any) -> Any:
     """Return the socket below what the SDK hands out, whichever transport it is."""
     found = getattr(connection, "_sock", connection)
     if isinstance(found, socket.socket) and found.family in (socket.AF_INET, socket.AF_INET6):

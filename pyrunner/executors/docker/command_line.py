@@ -16,9 +16,17 @@ _SHELLS: Final = (
     "/bin/sh",
     "/busybox/sh",
 )
-_DETECT: Final = (
-    f'for s in {" ".join(_SHELLS)}; do if [ -x "$s" ]; then exec "$s"; fi; done; echo shell not found; exit 1'
-)
+
+
+def _detect(arguments: str = "") -> str:
+    shells = " ".join(_SHELLS)
+    found = f'if [ -x "$s" ]; then exec "$s"{arguments}; fi'
+    return f"for s in {shells}; do {found}; done; echo shell not found; exit 1"
+
+
+_DETECT: Final = _detect()
+#: What a terminal says first, with the id of its shell in the container.
+TERMINAL: Final = "pyrunner-terminal"
 
 #: Ends what a container runs, the children before their parents, so that traps of scripts run; the first
 #: process, which ignores what it has no trap for, comes last (docker-executor.md 11.1).
@@ -47,6 +55,16 @@ def stage_command(boxed: bool, barrier: bytes = b"") -> list[str]:
         octal = "".join(f"\\{byte:03o}" for byte in barrier)
         text = f"printf '{octal}'; printf '{octal}' >&2; {text}"
     return ["sh", "-c", text]
+
+
+def terminal_command() -> list[str]:
+    """Return the command of an interactive terminal: its process id, then a login shell."""
+    return ["sh", "-c", f'echo "{TERMINAL} $$"; {_detect(" -l")}']
+
+
+def hang_up_command(process: int) -> list[str]:
+    """Return the command that ends a terminal's shell and what it has started in the foreground."""
+    return ["sh", "-c", f"kill -HUP -{process}; kill -HUP {process}; kill -CONT -{process}"]
 
 
 def exec_command(boxed: bool, umask: str) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pyrunner.errors import PyrunnerError
 from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, StageRequest
 from pyrunner.executors.docker.box import Box
+from pyrunner.executors.docker.command_line import terminal_command
 from pyrunner.executors.docker.container_stage import ContainerStage
 from pyrunner.executors.docker.container_tree import ContainerTree
 from pyrunner.executors.docker.engine import Engine
@@ -23,6 +24,7 @@ from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import read_exit
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.jobdir.terminal import TerminalKind, TerminalPlan
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import RawLog
 
@@ -78,6 +80,16 @@ class DockerExecutor:
     def failure_text(self, status: ExitStatus) -> str:
         """Word a status as gitlab-runner does."""
         return f"exit code {status.code}" if status.kind is ExitKind.EXITED else status.text
+
+    def terminal(self, script: str) -> TerminalPlan:
+        """Open a shell in the build container, which has the job's variables (docker-executor.md 11.5)."""
+        return TerminalPlan(
+            TerminalKind.CONTAINER,
+            terminal_command(),
+            container=self.job.name,
+            marker=self.job.marker,
+            endpoint=asdict(self.engine.pinned),
+        )
 
     def usage_beside(self) -> dict[str, ResourceUsage]:
         """Return what the services have used; see the contract."""

@@ -69,9 +69,13 @@ def test_all_features_are_always_present() -> None:
 
 
 def test_the_shell_executor_claims_what_it_does() -> None:
-    """Shell: variables, shared, the script writers' and the network's; no terminal, no native steps."""
+    """Shell: variables, shared, terminals, the script writers' and the network's; no native steps."""
     info = runner_info("shell", "bash", SHELL_EXECUTOR_FEATURES)
-    assert true_features(info) == {"variables", "shared", *SHELL_FEATURES, *NETWORK_FEATURES}
+    assert true_features(info) == {
+        *("variables", "shared", "session", "terminal"),
+        *SHELL_FEATURES,
+        *NETWORK_FEATURES,
+    }
     assert info["executor"] == "shell"
     assert info["shell"] == "bash"
 
