@@ -76,6 +76,11 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
         Example("pyrunner lint-config --json ./config.toml", "for a program"),
     ),
     "list": (Example("pyrunner list", "the runners of the file, with their full tokens"),),
+    "logs": (
+        Example("pyrunner logs --follow 4711", "what a job prints, until it has ended"),
+        Example("pyrunner logs --follow", "what all running jobs print, with their ids"),
+        Example("pyrunner logs --tail 20 --timestamps 4711", "the end of a job's log, with times"),
+    ),
     "manual": (Example("pyrunner manual | man -l -", "read the manual page"),),
     "migrate": (
         Example("sudo pyrunner migrate --dry-run", "see what differs, and what would be done"),
@@ -118,6 +123,10 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
     ),
     "supervise": (
         Example("pyrunner supervise …/build/4711", "drive one job in the foreground, to look into a problem"),
+    ),
+    "top": (
+        Example("pyrunner top", "what running jobs do and use, until Ctrl-C"),
+        Example("pyrunner top --json", "the same once, for programs"),
     ),
     "uninstall": (Example("sudo pyrunner uninstall", "remove the unit"),),
     "unregister": (
