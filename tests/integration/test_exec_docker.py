@@ -8,12 +8,11 @@ import pytest
 
 from tests.support.docker import DockerLab
 from tests.support.exec_runs import ExecLab
+from tests.support.helper_image import helper_image
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
-#: Has git and the helper's commands; only some machines have it.
-HELPER = "lead/helper:1"
-CONFIG = f"""
+CONFIG = """
 [[runners]]
   name = "x"
   url = "http://x"
@@ -21,7 +20,7 @@ CONFIG = f"""
   executor = "docker"
   [runners.docker]
     image = "x"
-    helper_image = "{HELPER}"
+    helper_image = "HELPER"
     pull_policy = ["if-not-present"]
 """
 TEXT = """
@@ -47,11 +46,10 @@ bare:
 @pytest.fixture
 def lab(tmp_path: Path, docker_lab: DockerLab) -> ExecLab:
     """A working copy whose jobs use the lab's image."""
-    if not docker_lab.api.images(name=HELPER):
-        pytest.skip(f"there is no image {HELPER}")
+    helper = helper_image(docker_lab.api)
     made = ExecLab.make(tmp_path, TEXT.replace("busybox-of-lab", docker_lab.image()))
     (made.tree / "new.txt").write_text("not committed\n")
-    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "config.toml").write_text(CONFIG.replace("HELPER", helper))
     return made
 
 
