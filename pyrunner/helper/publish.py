@@ -96,10 +96,13 @@ def _move_file(name: str, source: int | None, target: int | None) -> None:
 
 
 def _children(chain: FolderChain, folder: str) -> list[tuple[str, bool]]:
-    fd = chain.open(folder)
-    assert fd is not None
-    with os.scandir(fd) as found:
-        return [(one.name, one.is_dir(follow_symlinks=False)) for one in found]
+    try:
+        fd = chain.open(folder)
+        assert fd is not None
+        with os.scandir(fd) as found:
+            return [(one.name, one.is_dir(follow_symlinks=False)) for one in found]
+    except OSError as error:
+        raise _failed(folder, error) from error
 
 
 def _failed(path: str, error: OSError) -> ArchiveError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_C
 _MODES: Final = 0o777
 _LONGEST_PATH: Final = 4095
 _STAGING: Final = ".pyrunner-unpacking-"
+#: Seconds.
+_ABANDONED: Final = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Wall:
         try:
             self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             status = os.statvfs(self._root)
+            self._remove_leftovers()
             self._staging_name = _STAGING + os.urandom(8).hex()
             os.mkdir(self._staging_name, 0o700, dir_fd=self._root)
             self._staging = os.open(self._staging_name, FOLDER, dir_fd=self._root)
@@ -153,6 +157,21 @@ class Wall:
                         os.fchown(fd, attributes.uid, attributes.gid)
                     os.fchmod(fd, attributes.mode & _MODES)
                     os.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
+
+    def _remove_leftovers(self) -> None:
+        """Remove what was being unpacked here when somebody was killed: nobody takes a day for it."""
+        with os.scandir(self._root) as found:
+            leftovers = [
+                one.name
+                for one in found
+                if one.name.startswith(_STAGING)
+                and time.time() - one.stat(follow_symlinks=False).st_mtime > _ABANDONED
+            ]
+        if leftovers:
+            import shutil
+
+            for name in leftovers:
+                shutil.rmtree(name, ignore_errors=True, dir_fd=self._root)
 
     def _must_give_away(self, attributes: Attributes) -> bool:
         """Tell whether the owner has to be set, and may be."""
