@@ -17,7 +17,7 @@ from pyrunner.executors.docker.ownership import give_tree
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.sandbox.bridges import DEFAULT_BRIDGE, Neighbours
 from pyrunner.executors.sandbox.git_settings import git_environment
-from pyrunner.executors.sandbox.hostile_folders import clear_way
+from pyrunner.executors.sandbox.hostile_folders import clear_way, remove_odd_entries
 from pyrunner.executors.sandbox.interpreter import Interpreter
 from pyrunner.executors.sandbox.plan import ARCHIVES, OPEN_UMASK, USUAL_UMASK, Mount, SandboxPlan
 from pyrunner.executors.sandbox.scrub import scrub
@@ -162,6 +162,7 @@ class SandboxWorkspace:
     def _clear_ways(self, source: str) -> list[str]:
         folders = (self.job.project_dir, self.job.temporary_dir)
         found = [one for one in folders if clear_way(source, self._inside(one))]
+        remove_odd_entries(source, self._inside(self.job.temporary_dir))
         return [f"Removed what was in the place of {one}, or of a folder above it" for one in found]
 
     def _inside(self, folder: str) -> str:

@@ -59,6 +59,40 @@ def clear_way(base: str, inside: str) -> bool:
         os.close(current)
 
 
+def remove_odd_entries(base: str, inside: str) -> None:
+    """Remove what is neither file nor folder from the folder ``inside`` of ``base``, where there is one.
+
+    A FIFO there keeps whoever reads it waiting, and a link takes what is written to it elsewhere.
+
+    :raises OSError: when something cannot be removed, or the way there is not clear (:func:`clear_way`).
+    """
+    try:
+        folder = open_below(base, inside)
+    except FileNotFoundError:
+        return
+    try:
+        for name, kind in entries(folder):
+            if kind not in (stat.S_IFREG, stat.S_IFDIR):
+                remove(folder, name)
+    finally:
+        os.close(folder)
+
+
+def open_below(base: str, inside: str) -> int:
+    """Return a descriptor of the folder ``inside`` of ``base``; no link is followed below that.
+
+    :raises OSError: when it is not there, or a link or file stands on the way.
+    """
+    current = os.open(base, FOLDER)
+    for name in inside.split("/"):
+        try:
+            below = os.open(name, FOLDER, dir_fd=current)
+        finally:
+            os.close(current)
+        current = below
+    return current
+
+
 def remove(parent: int, name: str) -> None:
     """Remove a file, a link or a whole folder below the open folder ``parent``; follows no link.
 

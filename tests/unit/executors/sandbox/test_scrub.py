@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyrunner.executors.sandbox.hostile_folders import clear_way
-from pyrunner.executors.sandbox.scrub import main, remove, scrub
+from pyrunner.executors.sandbox.hostile_folders import clear_way, remove, remove_odd_entries
+from pyrunner.executors.sandbox.scrub import main, scrub
 
 
 @pytest.fixture
@@ -259,3 +259,15 @@ def test_no_way_leads_out(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     with pytest.raises(ValueError, match="is not in"):
         clear_way(str(tmp_path / "source"), "../kept")
+
+
+def test_odd_entries_go(tmp_path: Path) -> None:
+    """Links and FIFOs go, files and folders stay; a folder that is missing is none to look into."""
+    folder = tmp_path / "group" / "app.tmp"
+    remove_odd_entries(str(tmp_path), "group/app.tmp")
+    (folder / "git-template").mkdir(parents=True)
+    (folder / "TOKEN").write_text("x")
+    (folder / "LINK").symlink_to("TOKEN")
+    os.mkfifo(folder / "FIFO")
+    remove_odd_entries(str(tmp_path), "group/app.tmp")
+    assert {one.name for one in folder.iterdir()} == {"git-template", "TOKEN"}
