@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench.cache import cache_figures
 from bench.docker import docker_figures
 from bench.figures import Figure, show, store
 from bench.jobs import job_figures, memory_figures
@@ -16,6 +17,7 @@ _PARTS = {
     "trace": trace_figures,
     "jobs": job_figures,
     "memory": memory_figures,
+    "cache": cache_figures,
     "docker": docker_figures,
 }
 
