@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -28,14 +28,31 @@ def give_tree(base: Path, inside: str, uid: int, gid: int) -> None:
             below = os.open(name, _FOLDER, dir_fd=folder)
             os.close(folder)
             folder = below
-        os.fchown(folder, uid, gid)
-        for _, folders, files, descriptor in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
-            for name in (*folders, *files):
-                with contextlib.suppress(FileNotFoundError):
-                    os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+        _chown(folder, uid, gid)
     except FileNotFoundError:
         return
     except OSError as error:
         raise JobDirError(f"cannot give {inside} to {uid}:{gid}: {error.strerror}") from error
     finally:
         os.close(folder)
+
+
+def _chown(folder: int, uid: int, gid: int) -> None:
+    """Run ``chown`` in the open folder: not by our own recursion.
+
+    It knows no limit of depth, and opens nothing but folders, whatever a service changes meanwhile.
+    """
+    command = ["chown", "-hRP", "--", f"{uid}:{gid}", "."]
+    done = subprocess.run(
+        command,
+        cwd=f"/proc/self/fd/{folder}",
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    # What was removed meanwhile needs no owner.
+    if done.returncode and not all(one.endswith("No such file or directory") for one in lines):
+        raise OSError(0, lines[0] if lines else f"chown: exit code {done.returncode}")
