@@ -241,7 +241,8 @@ def _image(docker_lab: DockerLab, change: Callable[[tarfile.TarFile], None]) -> 
             if entry.name != "etc/passwd":
                 new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
         change(new)
-    name = docker_lab.image()  # its name is removed with the lab
+    name = docker_lab.image()  # a name that goes with the lab
+    docker_lab.api.remove_image(name, force=True)
     repository, _, tag = name.rpartition(":")
     settings = ["ENV PATH=/bin", "USER joe", f"LABEL {LABEL}={docker_lab.mark}"]
     docker_lab.api.import_image_from_data(buffer.getvalue(), repository=repository, tag=tag, changes=settings)
