@@ -17,7 +17,6 @@ from pyrunner.config.model import Config, RunnerConfig
 GLOBAL_WITHOUT_EFFECT: Final = {
     "sentry_dsn": "errors are not sent to Sentry; the log has them",
     "user": "use --user of run or install, as with gitlab-runner",
-    "session_server": "there are no interactive terminals",
     "experimental": "there is no usage log",
     "machine": "no docker machines are made",
 }
@@ -116,6 +115,4 @@ def _is_set(table: Config | RunnerConfig, key: str) -> bool:
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
-    if key == "session_server":
-        return bool(getattr(table, key).listen_address)
     return bool(getattr(table, key) != default)

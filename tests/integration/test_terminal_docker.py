@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyrunner.coordinator.server import EmbeddedCoordinator
+from pyrunner.executors.docker.labels import ROLE_LABEL
 from tests.support.docker import DockerLab
 from tests.support.runner import RunnerProcess
 from tests.support.terminals import Terminal, enable_sessions
@@ -29,9 +30,9 @@ def runner(
         yield process
 
 
-def shells_of(lab: DockerLab, job_id: int) -> list[str]:
-    """Return the commands of all processes in the job's build container."""
-    (container,) = lab.api.containers(filters={"label": f"com.gitlab.gitlab-runner.job.id={job_id}"})
+def shells_of(lab: DockerLab, image: str) -> list[str]:
+    """Return the commands of all processes in the build container; the image is this test's alone."""
+    (container,) = lab.api.containers(filters={"ancestor": image, "label": f"{ROLE_LABEL}=build"})
     return [one[-1] for one in lab.api.top(container["Id"])["Processes"]]
 
 
@@ -39,6 +40,7 @@ def test_a_terminal_in_the_build_container(
     coordinator: EmbeddedCoordinator, runner: RunnerProcess, docker_lab: DockerLab
 ) -> None:
     """It is a shell in the job's own container, with a real terminal; closed, it leaves nothing behind."""
+    image = runner.settings["docker"]["image"]
     variables = [{"key": "COLOUR", "value": "blue", "public": True}, {"key": "GIT_STRATEGY", "value": "none"}]
     job_id = coordinator.enqueue(script=[_GATE, "echo passed"], variables=variables)
     coordinator.wait_for_trace(job_id, b"begun")
@@ -47,11 +49,11 @@ def test_a_terminal_in_the_build_container(
         terminal.await_text("blue-42")
         terminal.await_text("/dev/pts/")
         terminal.await_text("50 132")
-        assert any(one.endswith("sh -l") for one in shells_of(docker_lab, job_id))
+        assert any(one.endswith("sh -l") for one in shells_of(docker_lab, image))
         terminal.type("sleep 1000\n")
-        runner.until(lambda: "sleep 1000" in shells_of(docker_lab, job_id), "it sleeps")
+        runner.until(lambda: "sleep 1000" in shells_of(docker_lab, image), "it sleeps")
     runner.until(
-        lambda: not any(one.endswith(("sh -l", "sleep 1000")) for one in shells_of(docker_lab, job_id)),
+        lambda: not any(one.endswith(("sh -l", "sleep 1000")) for one in shells_of(docker_lab, image)),
         "shell and what ran in it have gone",
     )
     with Terminal.open(coordinator.terminal(job_id)) as terminal:

@@ -19,6 +19,7 @@ from pyrunner.build.outcome import result_of
 from pyrunner.build.report import JobReport
 from pyrunner.build.runner import BuildRunner
 from pyrunner.build.stagerunner import StageRunner
+from pyrunner.build.terminal import JobTerminal
 from pyrunner.errors import BuildError, PyrunnerError
 from pyrunner.executors.base import (
     ExitKind,
@@ -32,6 +33,7 @@ from pyrunner.executors.base import (
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.journal import JobResult, JobStateRecord, Journal
 from pyrunner.jobdir.terminal import TerminalPlan
+from pyrunner.system.lock import OpenFileLock
 from pyrunner.system.usage import ResourceUsage
 from pyrunner.trace.rawlog import MESSAGES, STDOUT, RawLog
 
@@ -83,6 +85,9 @@ class World:
     #: Errors of the first preparations.
     preparations: list[PyrunnerError] = field(default_factory=list)
     refusal: BuildError | None = None
+    #: Held while a terminal is connected; given up at the pause of this number.
+    terminal: OpenFileLock | None = None
+    terminal_pauses: int = 1
     #: Names of the attempts that were started, in order.
     ran: list[str] = field(default_factory=list)
     #: ``CI_JOB_STATUS`` as the attempts were told.
@@ -123,11 +128,14 @@ class World:
             def pause(seconds: float, limits: StageLimits) -> None:
                 life.step()
                 self.pauses.append(seconds)
+                if self.terminal is not None and len(self.pauses) >= self.terminal_pauses:
+                    self.terminal.close()
 
             def make(report: JobReport) -> ScriptedExecutor:
                 return ScriptedExecutor(self, life, journal, raw_log, report)
 
-            BuildRunner(self.context, make, stages, pause, self.refusal).run()
+            terminal = JobTerminal(self.context, self.control)
+            BuildRunner(self.context, make, stages, pause, self.refusal, terminal).run()
         except PyrunnerError as error:
             return result_of(error)
         finally:

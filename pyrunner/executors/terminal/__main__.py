@@ -7,6 +7,7 @@ The session server's end of the pair is this process's life line: when it closes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -49,7 +50,11 @@ def main() -> int:
 
 
 def _serve(near: socket.socket, control: ControlDir) -> int:
-    ending = Ending.watch(control)
+    with contextlib.closing(Ending.watch(control)) as ending:
+        return _serve_until(near, control, ending)
+
+
+def _serve_until(near: socket.socket, control: ControlDir, ending: Ending) -> int:
     if ending.reached():
         return _refuse(near, HTTPStatus.SERVICE_UNAVAILABLE, "the job is over")
     try:

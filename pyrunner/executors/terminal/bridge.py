@@ -58,6 +58,14 @@ class Ending:
         # The folder goes with a job that is dropped.
         return self._told or self._closed.exists() or not self._closed.parent.exists()
 
+    def close(self) -> None:
+        """Watch no longer."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._read)
+        os.close(self._write)
+        if self._inotify is not None:
+            self._inotify.close()
+
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         self._told = True
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Final, Self
 
 from pyrunner.config.tables import SessionServer
-from pyrunner.errors import ConfigError, ListenAddressError
+from pyrunner.errors import ConfigError
+from pyrunner.metrics.listen import ListenAddress, open_listener
+
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]*))(?::(?P<port>[A-Za-z0-9-]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,10 @@ class SessionAddress:
         :raises ConfigError: when they are not ``host:port``, or nobody could reach them.
         """
         listen_host, listen_port = _split(settings.listen_address, "listen_address")
+        if not listen_port:
+            raise ConfigError(_no_address("listen_address", settings.listen_address))
         advertised = settings.advertise_address or settings.listen_address
         key = "advertise_address" if settings.advertise_address else "listen_address"
-        if "://" in advertised:
-            raise ConfigError(
-                f"session_server.{key}: {advertised!r}: url not valid, scheme defined; write host:port"
-            )
         host, port = _split(advertised, key)
         # gitlab-runner takes the other address's host here, and advertises an URL without any.
         if not host:
@@ -44,9 +47,7 @@ class SessionAddress:
                 "set advertise_address to the host:port by which GitLab reaches this machine"
             )
         shown = f"[{host}]" if ":" in host else host
-        url = f"https://{shown}:{port}"
-        if urlsplit(url).hostname is None:
-            raise ConfigError(f"session_server.{key}: {advertised!r} is no address; write host:port")
+        url = f"https://{shown}:{port}" if port else f"https://{shown}"
         return cls(listen_host, listen_port, url, host)
 
     def listen(self) -> socket.socket:
@@ -54,38 +55,23 @@ class SessionAddress:
 
         :raises ListenAddressError: when nothing can listen there.
         """
-        host = self.listen_host
-        try:
-            found = socket.getaddrinfo(
-                host or None, self.listen_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            if not host and socket.has_dualstack_ipv6():
-                port = int(found[0][4][1])
-                return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-            family, _, _, _, place = min(found, key=lambda one: one[0] != socket.AF_INET)
-            return socket.create_server(place[:2], family=family)
-        except (OSError, OverflowError, UnicodeError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            shown = f"[{host}]" if ":" in host else host
-            raise ListenAddressError(
-                f"session_server.listen_address: listen tcp {shown}:{self.listen_port}: {reason}"
-            ) from error
+        return open_listener(ListenAddress(self.listen_host, self.listen_port))
 
 
 def _split(address: str, key: str) -> tuple[str, str]:
-    """Return host and port; an IPv6 address has brackets, as Go wants it.
+    """Return host and port, which may be empty; an IPv6 address has brackets, as Go wants it.
 
     :raises ConfigError: when it is something else.
     """
     if "://" in address:
-        raise ConfigError(f"session_server.{key}: {address!r}: write host:port, without a scheme")
-    if address.startswith("["):
-        host, closing, rest = address[1:].partition("]")
-        good = bool(closing) and rest.startswith(":")
-        port = rest[1:]
-    else:
-        host, colon, port = address.rpartition(":")
-        good = bool(colon) and ":" not in host
-    if not good or not port or any(one in address for one in "/@?# "):
-        raise ConfigError(f"session_server.{key}: {address!r} is no address; write host:port")
-    return host, port
+        raise ConfigError(
+            f"session_server.{key}: {address!r}: url not valid, scheme defined; write host:port"
+        )
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise ConfigError(_no_address(key, address))
+    return found["six"] or found["host"] or "", found["port"] or ""
+
+
+def _no_address(key: str, address: str) -> str:
+    return f"session_server.{key}: {address!r} is no address; write host:port"
