@@ -77,7 +77,7 @@ class JobRecord:
 
     @property
     def scratch(self) -> Path:
-        """Folder for the one job that shall not see the sources of the jobs before (``GIT_STRATEGY: none``)."""
+        """Folder for a job that shall not see the sources of the jobs before (``GIT_STRATEGY: none``)."""
         return Path(self.source).with_name("scratch")
 
     @property

@@ -214,5 +214,7 @@ def test_jobs_with_libraries_of_their_own(tmp_path: Path, docker_lab: DockerLab)
     )
     assert job.finish().state == "success"
     assert output_of(job)[0] == "/cache/dependency_lib/python/pip /cache/dependency_lib/go/build"
-    kept = list(job.folder.glob("root/1/cache/projects/*/*/unprotected-slots/slot1/dependency_lib/python/pip/x"))
+    kept = list(
+        job.folder.glob("root/1/cache/projects/*/*/unprotected-slots/slot1/dependency_lib/python/pip/x")
+    )
     assert [one.read_text() for one in kept] == ["kept\n"]
