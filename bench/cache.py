@@ -88,12 +88,13 @@ def _subjects(place: Path) -> Iterator[Subject]:
     (place / "one/tree").mkdir(parents=True)
     large = place / "one/tree/file"
     write_large(large, contents, int(LARGE_SIZE * _SCALE))
-    yield Subject("1 GiB file", place / "one", large.stat().st_size, lambda: _overwrite(large, contents))
+    size = large.stat().st_size
+    yield Subject(f"{size >> 20} MiB file", place / "one", size, lambda: _overwrite(large, contents))
 
 
 def _tree_of(place: Path, contents: Contents | None = None) -> Subject:
     change = (lambda: change_some(place / "many/tree", contents)) if contents else lambda: None
-    return Subject("60 000 files", place / "many", int(TREE_SIZE * _SCALE), change)
+    return Subject(f"{int(FILES * _SCALE)} files", place / "many", int(TREE_SIZE * _SCALE), change)
 
 
 def _overwrite(large: Path, contents: Contents) -> None:
