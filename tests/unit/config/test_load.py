@@ -234,7 +234,7 @@ def test_bad_labels_and_options_refuse_the_file(text: str, message: str) -> None
         ('workspace = "host"', "is none of auto, sandbox, container"),
         ("keep_days = -1", "must not be negative"),
         ("disk_budget = -1", "must not be negative"),
-        ('dependency_lib = ["java", "mvn"]', "dependency_lib: \"mvn\" is none of java, maven"),
+        ('dependency_lib = ["java", "mvn"]', 'dependency_lib: "mvn" is none of java, maven'),
         ('root = "data"', "must be an absolute path"),
         ('business_id = "../x"', "becomes a folder's name"),
         ('business_id = ".."', "becomes a folder's name"),
