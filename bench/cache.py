@@ -108,11 +108,14 @@ def _measure(
 ) -> dict[str, Times]:
     """Measure the four operations with a helper; ``flags`` are more ones for saving and restoring."""
     times = {name: Times() for name in ("changed", "1 % changed", "unchanged", "restore")}
-    archive, target = place / "cache/key/cache.zip", place / "target"
+    archive = place / "cache/key/cache.zip"
     environment = {"CACHE_COMPRESSION_FORMAT": form}
     save = [*helper, "cache-archiver", "--file", str(archive), "--path", "tree", *flags[0]]
     restore = [*helper, "cache-extractor", "--file", str(archive), *flags[1]]
-    for _ in range(_RUNS):
+    for number in range(_RUNS):
+        target = (
+            place / f"target-{subject.place.name}-{form}-{Path(helper[0]).name}-{bool(flags[1])}-{number}"
+        )
         shutil.rmtree(archive.parent, ignore_errors=True)
         times["changed"].runs.append(run(save, subject.place, environment))
         subject.change()
@@ -122,8 +125,15 @@ def _measure(
             shutil.rmtree(archive.parent)
         target.mkdir()
         times["restore"].runs.append(run(restore, target, environment))
-        shutil.rmtree(target)
+        _empty(target)
     return times
+
+
+def _empty(folder: Path) -> None:
+    """Give back a tree's room, but not its files: ext4 searches long for new ones after many were removed."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            os.truncate(os.path.join(place, name), 0)
 
 
 def _local(subject: Subject, place: Path, form: str, deflate: float | None) -> list[Figure]:

@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 
 #: Name → level of deflate; 0 stores.
 _DEFLATE: Final = {"fastest": 0, "fast": 1, "default": 5, "slow": 7, "slowest": 9}
-#: Name → level of Zstandard.
-_ZSTD: Final = {"fastest": 1, "fast": 1, "default": 3, "slow": 7, "slowest": 11}
+#: Name → level of Zstandard. The library's own default, 3, takes half as much time again for 2 % of size.
+_ZSTD: Final = {"fastest": 1, "fast": 1, "default": 2, "slow": 7, "slowest": 11}
 #: Deflate level → that of isal with about the same size; above these only zlib packs tightly enough.
 _ISAL: Final = {1: 1, 5: 2}
 #: Frames are no longer, and every reader has so much memory.

@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 #: So many entries are looked at before others are asked to help, for at least so many folders.
 _ALONE: Final = 500
 _WORTH_A_CREW: Final = 8
+#: Their folders are shared out in about so many pieces, for none knows how large each is.
+_PIECES: Final = 64
 
 _KIND: Final = 0o170000
 _IS_FOLDER: Final = 0o040000
@@ -55,11 +57,13 @@ class Walk:
                     looked_at += self._folder(chain, folder, following)
                 pending = following
         workers = crew_size() if len(pending) >= _WORTH_A_CREW else 1
+        size = max(1, len(pending) // _PIECES)
+        pieces = [pending[at : at + size] for at in range(0, len(pending), size)]
 
         def share(number: int, count: int) -> Iterator[Result]:
-            for folder in pending[number::count]:
+            for folders in pieces[number::count]:
                 walk = Walk(self._doors, self._rule_against)
-                walk._subtree(folder)
+                walk._subtrees(folders)
                 yield walk.inventory.pack(), marshal.dumps((walk.count, dict(walk.excluded)))
 
         with Crew(share, workers) as crew:
@@ -69,8 +73,8 @@ class Walk:
                 self.count += count
                 self.excluded.update(excluded)
 
-    def _subtree(self, top: str) -> None:
-        stack = [top]
+    def _subtrees(self, tops: list[str]) -> None:
+        stack = tops[::-1]
         with FolderChain(doors=self._doors) as chain:
             while stack:
                 folders: list[str] = []
