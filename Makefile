@@ -21,7 +21,7 @@ demo: $(STAMP)  ## a small pipeline, from registration to its traces, with no Gi
 	@$(BIN)/python -m pyrunner demo
 
 test: $(STAMP)  ## all tests
-	@$(BIN)/python -m pytest -n 4 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal --reruns 1
 
 test-unit: $(STAMP)  ## the fast tests: no processes, no network
 	@$(BIN)/python -m pytest tests/unit
