@@ -60,8 +60,8 @@ class Wall:
         self._chain = FolderChain(self._staging, create=True)
         self._folders: dict[str, Attributes] = {}
         self._published = False
-        self._uid = os.geteuid()
-        self._gid = os.getegid()
+        self._own = (os.geteuid(), os.getegid())
+        self._gives = os.geteuid() == 0
         self._umask = _umask()
 
     def __enter__(self) -> Self:
@@ -106,8 +106,7 @@ class Wall:
             parent = self._chain.open(folder)
             _remove(last, parent)
             os.symlink(target, last, dir_fd=parent)
-            if self._must_give_away(attributes):
-                os.chown(last, attributes.uid, attributes.gid, dir_fd=parent, follow_symlinks=False)
+            self._give_away(attributes, last, parent)
             times = (attributes.mtime_ns, attributes.mtime_ns)
             os.utime(last, ns=times, dir_fd=parent, follow_symlinks=False)
 
@@ -130,8 +129,7 @@ class Wall:
                     view = memoryview(piece)
                     while view:
                         view = view[os.write(fd, view) :]
-                if self._must_give_away(attributes):
-                    os.fchown(fd, attributes.uid, attributes.gid)
+                self._give_away(attributes, fd)
                 if mode & self._umask:
                     os.fchmod(fd, mode)
                 os.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
@@ -153,8 +151,7 @@ class Wall:
                 with _named(path):
                     fd = chain.open(path)
                     assert fd is not None
-                    if self._must_give_away(attributes):
-                        os.fchown(fd, attributes.uid, attributes.gid)
+                    self._give_away(attributes, fd)
                     os.fchmod(fd, attributes.mode & _MODES)
                     os.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
 
@@ -173,9 +170,17 @@ class Wall:
             for name in leftovers:
                 shutil.rmtree(name, ignore_errors=True, dir_fd=self._root)
 
-    def _must_give_away(self, attributes: Attributes) -> bool:
-        """Tell whether the owner has to be set, and may be."""
-        return self._uid == 0 and attributes.uid >= 0 and (attributes.uid, attributes.gid) != (0, self._gid)
+    def _give_away(self, attributes: Attributes, entry: int | str, parent: int | None = None) -> None:
+        """Set the owner where that may be: root in the workspace sandbox, for one, may not."""
+        if not self._gives or attributes.uid < 0 or (attributes.uid, attributes.gid) == self._own:
+            return
+        try:
+            if isinstance(entry, int):
+                os.fchown(entry, attributes.uid, attributes.gid)
+            else:
+                os.chown(entry, attributes.uid, attributes.gid, dir_fd=parent, follow_symlinks=False)
+        except PermissionError:
+            self._gives = False
 
     def _remove_staging(self) -> None:
         try:
