@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
 from tests.support.debian import IMAGE, bridge_address, interpreter, make_image, packages
 from tests.support.docker import LABEL
+from tests.support.requirement import program
 
 __all__ = ["packages"]
 
@@ -38,9 +40,9 @@ def make(*arguments: str | Path) -> Path:
 
 
 @pytest.mark.docker
-@pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="no rpmbuild here")
 def test_rpm(packages: Path, tmp_path: Path) -> None:
     """The tree of the deb for one minor version of Python; its steps tell an upgrade from a removal."""
+    program("rpmbuild", "rpm")
     rpm = make("rpm", "--out", tmp_path, "--stage", packages / "tree", "--python", interpreter())
 
     def ask(*words: str) -> str:
@@ -68,16 +70,16 @@ def test_rpm(packages: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("pex") is None, reason="no pex here")
 def test_single_file(coordinator: EmbeddedCoordinator, tmp_path: Path) -> None:
     """One file runs jobs, their supervisors and their helpers, with nothing else installed."""
-    program = make("zipapp", "--out", tmp_path, "--python", sys.executable)
+    single = make("zipapp", "--out", tmp_path, "--python", sys.executable)
     config = tmp_path / "config.toml"
     config.write_text(
         f'concurrent = 1\n[[runners]]\nurl = "{coordinator.url}"\ntoken = "{coordinator.add_runner()}"\n'
         f'executor = "shell"\n[runners.tristan]\nroot = "{tmp_path}/root"\n'
     )
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    listed = subprocess.run([program, "--version"], env=environ, capture_output=True, text=True, check=True)
+    listed = subprocess.run([single, "--version"], env=environ, capture_output=True, text=True, check=True)
     assert f"(pyrunner {__version__})" in listed.stdout
-    words: list[str | Path] = [program, "run", "--config", config, "--working-directory", tmp_path]
+    words: list[str | Path] = [single, "run", "--config", config, "--working-directory", tmp_path]
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(words, env=environ, stderr=log) as manager:
         job_id = coordinator.enqueue(script=["echo made > x"], artifacts=[{"paths": ["x"]}])
         try:
@@ -95,35 +97,34 @@ def test_arch_package_has_our_version() -> None:
     assert done.stdout.strip() == __version__
 
 
-@pytest.mark.skipif(
-    shutil.which("makepkg") is None or os.geteuid() != 0, reason="no makepkg here, or not root"
-)
-def test_arch_package(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="makepkg refuses root, and only root becomes somebody else")
+def test_arch_package() -> None:
     """makepkg makes the same tree, with its steps."""
-    source, out = tmp_path / "source", tmp_path / "out"
-    source.mkdir()
-    out.mkdir()
-    for name in ("pyrunner", "packaging", "docs"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "config.toml.example"):
-        shutil.copy(ROOT / name, source)
-    subprocess.run(["chown", "-R", "nobody", source, out], check=True)
-    for folder in (tmp_path, *tmp_path.parents):
-        if os.stat(folder).st_uid == 0 and folder.is_relative_to(tmp_path.parents[1]):
-            folder.chmod(0o755)
-    made = subprocess.run(
-        ["makepkg", "--nodeps"],
-        cwd=source / "packaging/arch",
-        env={"PATH": os.environ["PATH"], "HOME": str(out), "PKGDEST": str(out), "BUILDDIR": str(out)},
-        user="nobody",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    (package,) = out.glob("pyrunner-*.pkg.tar.*")
-    with tarfile.open(package) as tar:
-        names = set(tar.getnames())
+    makepkg = program("makepkg", "makepkg")
+    # Not pytest's folder, which is below one of 0700: somebody else works here.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        source, out = Path(folder, "source"), Path(folder, "out")
+        source.mkdir()
+        out.mkdir()
+        for name in ("pyrunner", "packaging", "docs"):
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "config.toml.example"):
+            shutil.copy(ROOT / name, source)
+        subprocess.run(["chown", "-R", "nobody", source, out], check=True)
+        made = subprocess.run(
+            [makepkg, "--nodeps"],
+            cwd=source / "packaging/arch",
+            env={"PATH": os.environ["PATH"], "HOME": str(out), "PKGDEST": str(out), "BUILDDIR": str(out)},
+            user="nobody",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        (package,) = out.glob("pyrunner-*.pkg.tar.*")
+        with tarfile.open(package) as tar:
+            names = set(tar.getnames())
     assert {".INSTALL", "usr/bin/pyrunner", "usr/share/pyrunner/functions.sh"} <= names
 
 

@@ -14,7 +14,8 @@ import pytest
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.metrics import own, upstream
 from tests.integration.test_metrics import Watched
-from tests.support.prometheus import Prometheus, program
+from tests.support.prometheus import Prometheus
+from tests.support.requirement import program
 
 pytestmark = pytest.mark.integration
 
@@ -38,14 +39,13 @@ def expanded(query: str) -> str:
 def test_rules_and_their_own_tests() -> None:
     """promtool finds nothing wrong, and each rule that has a test fires when it shall, and only then."""
     folder = PACKAGING / "prometheus"
+    promtool = program("promtool", "prometheus", required_as="prometheus")
     for arguments in (
         ["check", "rules", "alerts.yml"],
         ["check", "config", "prometheus.yml"],
         ["test", "rules", "alerts_test.yml"],
     ):
-        done = subprocess.run(
-            [program("promtool"), *arguments], cwd=folder, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([promtool, *arguments], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

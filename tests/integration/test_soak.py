@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from tests.support.runner import RunnerProcess
 
 pytestmark = pytest.mark.integration
 
-#: Jobs in all; the first fifth fills caches and pools.
+_log = logging.getLogger(__name__)
+
+#: Jobs in all; the first quarter fills caches and pools.
 JOBS = int(os.environ.get("PYRUNNER_SOAK_JOBS", "200"))
+_MARKS = (JOBS // 4, JOBS // 2, JOBS)
 _AT_ONCE = 20
 
 
@@ -54,7 +58,7 @@ def _run(coordinator: EmbeddedCoordinator, count: int) -> None:
 
 @pytest.mark.timeout(1800)
 def test_nothing_grows(tmp_path: Path) -> None:
-    """Descriptors, threads, zombies and memory are after all jobs what they were after the first fifth."""
+    """Descriptors, threads, zombies and memory are after all jobs what they were after the first quarter."""
     with EmbeddedCoordinator(settings=CoordinatorSettings(trace_update_interval=1)) as coordinator:
         runner = RunnerProcess(
             tmp_path,
@@ -71,13 +75,16 @@ def test_nothing_grows(tmp_path: Path) -> None:
             def settled() -> bool:
                 return len(manager.children(recursive=True)) == 1
 
-            _run(coordinator, JOBS // 5)
-            RunnerProcess.until(settled, "supervisors of the first jobs have ended")
-            early = Footprint.of(manager)
-            _run(coordinator, JOBS - JOBS // 5)
-            RunnerProcess.until(settled, "supervisors of all jobs have ended")
-            late = Footprint.of(manager)
-    logging.getLogger(__name__).info("after %d jobs: %s; after %d: %s", JOBS // 5, early, JOBS, late)
+            done, seen = 0, []
+            for mark in _MARKS:
+                begun = time.monotonic()
+                _run(coordinator, mark - done)
+                rate = (mark - done) / (time.monotonic() - begun)
+                RunnerProcess.until(settled, "supervisors of all jobs so far have ended")
+                seen.append(Footprint.of(manager))
+                _log.info("after %d jobs, %.1f a second since the last look: %s", mark, rate, seen[-1])
+                done = mark
+    early, *_, late = seen
     assert late.zombies == 0
     # Connections and their threads come and go with the polls that happen to be held.
     assert late.descriptors <= early.descriptors + 20

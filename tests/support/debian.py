@@ -24,6 +24,7 @@ from typing import Final
 import pytest
 
 from tests.support.docker import LABEL, why_no_docker
+from tests.support.requirement import lacking
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _SUITE: Final = "bookworm"
@@ -184,7 +185,7 @@ def interpreter() -> str:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the deb of this checkout, releases 1 and 2, and the tree that is in them."""
     if reason := why_no_debian():
-        pytest.skip(reason)
+        lacking("debian", reason)
     shared = "PYTEST_XDIST_WORKER" in os.environ
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if shared else base) / "debian-packages"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import subprocess
 import tarfile
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
+from tests.support.requirement import lacking
 
 if TYPE_CHECKING:
     import docker
@@ -112,10 +113,8 @@ def _unless_gone(remove: Callable[[], Any]) -> None:
 def docker_available() -> None:
     """Skip where there is no daemon or no busybox."""
     reason = why_no_docker() or ("" if BUSYBOX.exists() else f"there is no {BUSYBOX} (busybox-static)")
-    if reason and "docker" in os.environ.get("PYRUNNER_REQUIRE", ""):
-        pytest.fail(f"docker is required here: {reason}")
     if reason:
-        pytest.skip(reason)
+        lacking("docker", reason)
 
 
 @pytest.fixture

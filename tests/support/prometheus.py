@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import urllib.error
@@ -12,17 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
-
+from tests.support.requirement import program
 from tests.support.runner import RunnerProcess
-
-
-def program(name: str) -> str:
-    """Return the path of ``prometheus`` or ``promtool``; skip the test where there is none."""
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"needs {name} (Debian: apt install prometheus)")
-    return path
 
 
 def free_port() -> int:
@@ -39,7 +29,7 @@ class Prometheus:
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
-        self._program = program("prometheus")
+        self._program = program("prometheus", "prometheus")
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "prometheus.yml").write_text(settings)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from pyrunner.executors.sandbox.available import sandbox_available
 from pyrunner.executors.sandbox.interpreter import Interpreter
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import read_exit
 from pyrunner.jobdir.control import ControlDir
+from tests.support.requirement import lacking
 
 _PROGRAM = """
 import json, os, sys
@@ -51,7 +50,7 @@ def need_sandbox() -> None:
     """Skip the test where the sandbox cannot work, with the reason."""
     reason = sandbox_available()
     if reason:
-        pytest.skip(f"no workspace sandbox: {reason}")
+        lacking("sandbox", f"no workspace sandbox: {reason}")
 
 
 @dataclass
