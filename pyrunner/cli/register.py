@@ -15,6 +15,7 @@ from pyrunner.cli.executor_choice import choose_executor
 from pyrunner.cli.failure import CommandFailed, CommandPanicked
 from pyrunner.cli.flags import CONFIG, Flag, Kind
 from pyrunner.cli.group import Invocation, RunnerCommand
+from pyrunner.cli.interruptible import interruptible
 from pyrunner.cli.questions import Questions
 from pyrunner.cli.registration import SERVER_FLAGS, Registration
 from pyrunner.cli.settings import IGNORED_FAMILIES, settings_entry, settings_flags
@@ -43,6 +44,8 @@ _LEAVE: Final = Flag(
     help="Don't remove runner if registration fails",
 )
 
+_STANDARD_INPUT: Final = 0
+
 _SETTINGS: Final = settings_flags()
 _FLAGS: Final = (_TEMPLATE, CONFIG, _NON_INTERACTIVE, _LEAVE, *SERVER_FLAGS, *_SETTINGS)
 
@@ -69,7 +72,8 @@ def run(invocation: Invocation) -> int:
         calls = CoordinatorCalls(file.system_id(), session.environ)
     except ConfigError as error:
         raise CommandPanicked(str(error)) from None
-    questions = Questions(sys.stdin.buffer, sys.stderr, not values.flag(_NON_INTERACTIVE.name))
+    interactive = not values.flag(_NON_INTERACTIVE.name)
+    questions = Questions(interruptible(_STANDARD_INPUT), sys.stderr, interactive)
     registration = Registration(config, values, questions, calls)
     runner = _registered(runner, file, registration, values.flag(_LEAVE.name))
     _log_limits(config, runner)

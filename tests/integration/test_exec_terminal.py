@@ -107,9 +107,11 @@ def test_watch(lab: ExecLab) -> None:
     terminal = Terminal(lab, "--watch", "--verbose")
     terminal.read_until("watching for changes")
     assert "first" in terminal.text
-    (lab.tree / "x.log").write_text("ignored")
-    (lab.tree / "what.txt").write_text("second\n")
     terminal.text = ""
+    # In one step: a look between opening and writing would see an empty file, and run for that.
+    (lab.tree / "x.log").write_text("second\n")
+    (lab.tree / "x.log").rename(lab.tree / "what.txt")
+    (lab.tree / "x.log").write_text("ignored")
     terminal.read_until("watching for changes")
     assert "second" in terminal.text
     terminal.process.send_signal(signal.SIGINT)

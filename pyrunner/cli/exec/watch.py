@@ -31,21 +31,21 @@ def watch(
 ) -> int:
     """Run, and again after each change, until interrupted; return the exit code."""
     copy = WorkingCopy.find(Path.cwd(), invocation.session.environ)
-    while True:
-        before = fingerprint(copy)
-        try:
-            code = run()
-        except PyrunnerError as error:
-            click.echo(f"{error}", err=True)
-            code = 1
-        if code == _INTERRUPTED:
-            return code
-        if not options.flag("json"):
-            click.echo("watching for changes; Ctrl-C ends it")
-        try:
+    try:
+        while True:
+            before = fingerprint(copy)
+            try:
+                code = run()
+            except PyrunnerError as error:
+                click.echo(f"{error}", err=True)
+                code = 1
+            if code == _INTERRUPTED:
+                return code
+            if not options.flag("json"):
+                click.echo("watching for changes; Ctrl-C ends it")
             wait_for_change(copy, before, sleep)
-        except KeyboardInterrupt:
-            return _INTERRUPTED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def wait_for_change(copy: WorkingCopy, before: str, sleep: Callable[[float], None]) -> None:
