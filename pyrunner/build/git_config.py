@@ -19,6 +19,15 @@ _TLS_KEYS: Final = {
     "CI_SERVER_TLS_CERT_FILE": "sslCert",
     "CI_SERVER_TLS_KEY_FILE": "sslKey",
 }
+#: What every repository of a job is made with.
+_TEMPLATE: Final = (
+    ("init", "defaultBranch", "none"),
+    ("fetch", "recurseSubmodules", "false"),
+    ("credential", "interactive", "never"),
+    ("gc", "autoDetach", "false"),
+)
+#: Values that git's config files need no quotes for.
+_PLAIN: Final = re.compile(r"[\w./:-]+(?: [\w./:-]+)*")
 #: A credential helper that answers with the job token of the environment.
 _CREDENTIAL_HELPER: Final = '!f(){ if [ "$1" = "get" ] ; then echo "password=${CI_JOB_TOKEN}" ; fi ; } ; f'
 
@@ -59,18 +68,30 @@ def write_template(writer: BashWriter, context: BuildContext) -> str:
     if context.marks_safe_directory:
         writer.command("git", "config", "--global", "--add", "safe.directory", context.project_dir)
     config = f"{folder}/config"
-    for key, value in (
-        ("init.defaultBranch", "none"),
-        ("fetch.recurseSubmodules", "false"),
-        ("credential.interactive", "never"),
-        ("gc.autoDetach", "false"),
-    ):
-        writer.command("git", "config", "-f", config, key, value)
     external = writer.temporary_file(EXTERNAL_GIT_CONFIG)
+    with writer.if_file(config):  # where it is not removed before each job, somebody may have added to it
+        for section, key, value in _TEMPLATE:
+            writer.command("git", "config", "-f", config, f"{section}.{key}", value)
+        include_external_config(writer, config, external)
+        writer.otherwise()
+        for section, key, value in _TEMPLATE:
+            _append_setting(writer, config, section, key, value)
+        _append_setting(writer, config, "include", "path", external)
     _write_external_config(writer, context, external)
-    include_external_config(writer, config, external)
     writer.export(EXTERNAL_CONFIG_VARIABLE, external)
     return folder
+
+
+def _append_setting(writer: BashWriter, file: Word, section: str, key: str, value: Word) -> None:
+    """Add a setting to a file of ours without starting git, which takes longer than all of the shell's work.
+
+    A value that the shell has yet to complete is left to git: who knows what has to be quoted in it?
+    """
+    if isinstance(value, str):
+        plain = _PLAIN.fullmatch(value) is not None
+        writer.append_lines(file, f"[{section}]", f"\t{key} = {value if plain else _in_quotes(value)}")
+    else:
+        writer.command("git", "config", "-f", file, "--add", f"{section}.{key}", value)
 
 
 def include_external_config(writer: BashWriter, config: str, external: Word) -> None:
@@ -84,10 +105,10 @@ def _write_external_config(writer: BashWriter, context: BuildContext, path: Word
     if context.features.on("FF_USE_GITALY_CORRELATION_ID"):
         correlation = context.record.correlation_id
         header = f"X-Gitaly-Correlation-ID: {correlation}"
-        writer.command("git", "config", "-f", path, "http.extraHeader", header)
+        _append_setting(writer, path, "http", "extraHeader", header)
         writer.notice(f"Gitaly correlation ID: {correlation}")
     if context.features.on("FF_USE_GIT_BUNDLE_URIS"):
-        writer.command("git", "config", "-f", path, "transfer.bundleURI", "true")
+        _append_setting(writer, path, "transfer", "bundleURI", "true")
     if context.traits.shared:
         write_tls_config(writer, context, "-f", path)
     for replacement, original in context.remote.rewrites():

@@ -23,6 +23,8 @@ from pyrunner.shells.quoting import Expanded
 
 #: The first git whose ``clone`` takes a revision.
 _NATIVE_CLONE_GIT: Final = "2.49"
+#: Lists what git-lfs keeps; an old git that does not know how to ask says something, too.
+_LFS_FILES: Final = ("git", "ls-files", "--", ":(top,attr:filter=lfs)")
 #: Written by the kubernetes executor: whom the build's files shall belong to.
 OWNER_FILE: Final = ".gitlab-build-uid-gid"
 
@@ -155,7 +157,9 @@ def _write_checkout(writer: BashWriter, context: BuildContext) -> None:
         writer.command("git", "clean", *settings.git_clean_flags)
     if not settings.git_lfs_skip_smudge:
         with writer.if_command("git", "lfs", "version"):
-            writer.command("git", "lfs", "pull")
+            # Asks git what git-lfs would, ten times as fast: most projects have no such file.
+            with writer.if_output(*_LFS_FILES):
+                writer.command("git", "lfs", "pull")
             writer.empty_line()
 
 

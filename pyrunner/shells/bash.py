@@ -31,8 +31,6 @@ _CLEAR: Final = "\033[0K"
 _TERM_TRAP: Final = "trap 'exit 1' TERM"
 _NOW: Final = "$(awk 'BEGIN{srand(); print srand()}')"
 _CHECK: Final = "_runner_exit_code=$?; if [ $_runner_exit_code -ne 0 ]; then exit $_runner_exit_code; fi"
-#: `find -exec … +` where it exists, `;` where it does not.
-_FIND: Final = "et='+' ; find /dev/null -exec true {} + 2>/dev/null || et=';' ; find"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +184,12 @@ class BashWriter:
             yield
 
     @contextmanager
+    def if_output(self, *words: Word) -> Iterator[None]:
+        """Run what is written inside only when the command prints anything, errors included."""
+        with self._if(f'[ -n "$({self._command(words)} 2>&1 | head -c 1)" ]'):
+            yield
+
+    @contextmanager
     def if_git_at_least(self, version: str) -> Iterator[None]:
         """Run what is written inside only with this version of git or a newer one."""
         self.line("""current_ver="$(git version|cut -d ' ' -f 3)\"""")
@@ -224,7 +228,9 @@ class BashWriter:
         """Remove a folder, also where parts of it are not writable."""
         with self.if_directory(path):
             self.command("chmod", "-R", "u+rwX", path)
-        self.command("rm", "-r", "-f", path)
+        word = self.word(path)
+        with self._if(f"[ -e {word} ] || [ -L {word} ]"):
+            self.command("rm", "-r", "-f", path)
 
     def append_lines(self, path: Word, *lines: str) -> None:
         """Append lines to a file without starting a process."""
@@ -240,14 +246,18 @@ class BashWriter:
     def remove_files_below(self, folder: str, pattern: str) -> None:
         """Remove every file below ``folder`` whose name matches."""
         with self.if_directory(folder):
-            words = f"{self.word(folder)} -name {self._quote(pattern)}"
-            self.line(f'{_FIND} {words} -type f -exec rm -f {{}} "${{et}}"')
+            self._find(f"{self.word(folder)} -name {self._quote(pattern)} -type f -exec rm -f {{}}")
 
     def remove_directories_below(self, folder: str, pattern: str) -> None:
         """Remove every folder below ``folder`` whose name matches."""
         with self.if_directory(folder):
-            words = f"{self.word(folder)} -name {self._quote(pattern)}"
-            self.line(f'{_FIND} {words} -type d -depth -exec rm -rf -- {{}} "${{et}}"')
+            self._find(
+                f"{self.word(folder)} -name {self._quote(pattern)} -type d -depth -exec rm -rf -- {{}}"
+            )
+
+    def _find(self, words: str) -> None:
+        """Run ``find -exec … +`` where it exists, with ``;`` where it does not."""
+        self.line(f"find {words} + 2>/dev/null || find {words} ';'")
 
     # ---- the user's commands
 

@@ -243,15 +243,24 @@ def test_job_cleanup(site: Site, strategy: str, lines: list[str], kept: list[str
 
 
 def test_lfs_is_pulled_where_it_is_installed(site: Site) -> None:
-    """Once for the project, followed by an empty line; skipped on demand."""
+    """Once for a project that has such files, followed by an empty line in any case; skipped on demand."""
     tools = site.folder / "tools"
     tools.mkdir()
     (tools / "git-lfs").write_text('#!/bin/sh\necho "lfs $* smudge=$GIT_LFS_SKIP_SMUDGE"\n')
     (tools / "git-lfs").chmod(0o755)
     site.scripts.environment["PATH"] = f"{tools}:{site.scripts.environment['PATH']}"
-    lines = sources(site, site.context())
-    assert lines[-3:] == ["lfs pull smudge=1", "", green("Skipping Git submodules setup")]
-    assert not any("lfs pull" in line for line in sources(site, site.context(GIT_LFS_SKIP_SMUDGE="true")))
+    end = ["", green("Skipping Git submodules setup")]
+    checked_out = "Checking out"
+    lines = sources(site, site.context(local(site)))
+    assert lines[-2:] == end
+    assert checked_out in lines[-3]
+    commit_file(site.upstream, "large.bin", "version https://git-lfs.github.com/spec/v1\n")
+    commit_file(site.upstream, ".gitattributes", "*.bin filter=lfs -text\n")
+    lines = sources(site, site.context(local(site)))
+    assert lines[-3:] == ["lfs pull smudge=1", *end]
+    assert checked_out in lines[-4]
+    lines = sources(site, site.context(local(site), GIT_LFS_SKIP_SMUDGE="true"))
+    assert not any("lfs pull" in line for line in lines)
 
 
 def test_native_clone_needs_a_new_git(site: Site) -> None:

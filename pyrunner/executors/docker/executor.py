@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pyrunner.errors import PyrunnerError
-from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, StageRequest
+from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, StageRequest, StageStopped
+from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.command_line import terminal_command
 from pyrunner.executors.docker.container_stage import ContainerStage
@@ -19,6 +21,7 @@ from pyrunner.executors.docker.section_attempts import SectionAttempts
 from pyrunner.executors.docker.set_up import JobSetUp
 from pyrunner.executors.docker.stage_container import StageContainer
 from pyrunner.executors.docker.stage_work import ContainerWork
+from pyrunner.executors.docker.starter import StarterFiles
 from pyrunner.executors.docker.workspace import Workspace
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
@@ -103,6 +106,11 @@ class DockerExecutor:
         if not self.engine.has_answered:
             return
         self.workspace.cleanup()
+        starting = StarterFiles.of(Box.of(self.control, "build").folder)
+        if starting.busy:
+            # What is still being made would outlive the job.
+            with contextlib.suppress(StageStopped):
+                in_background(starting.wait, self.report)
         self.set_up.remove()
         for group in (self.set_up.build_group, self.set_up.service_group):
             if group is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pyrunner.errors import BuildError, ContainerGone, EngineError, PyrunnerError
 from pyrunner.executors.base import Report, StageStopped
@@ -16,8 +16,10 @@ from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.box import Box
 from pyrunner.executors.docker.engine import Engine
 from pyrunner.executors.docker.labels import JOB_LABEL
-from pyrunner.executors.docker.starter import Starter
+from pyrunner.executors.docker.starter import Starter, StarterFiles
 from pyrunner.protocol.states import FailureReason
+
+T = TypeVar("T")
 
 #: Body of the request that creates a container.
 Body = dict[str, Any]
@@ -47,6 +49,7 @@ class StageContainer:
         #: Id of a container that was started by this supervisor and has not been told to go.
         self._waiting = ""
         self._starter: Starter | None = None
+        self._starting = StarterFiles.of(box.folder) if box is not None else None
 
     def create(self) -> str:
         """Return the id of a container that does not run, made now if need be.
@@ -54,31 +57,49 @@ class StageContainer:
         :raises BuildError: when the engine does not understand the request.
         :raises EngineError: when it cannot be created.
         """
+        identity = self._not_running()
+        if identity:
+            return identity
+        body, platform = self._body()
+        return self._call(lambda: _create(self._engine, body, self.name, platform))
+
+    def _not_running(self) -> str:
+        """Return the id of the container as one that does not run; empty when there is none."""
+        self.settle()
         there = self._inspect()
         if there is not None:
             if not there["State"]["Running"]:
                 return str(there["Id"])
             # Started by a supervisor that was killed then: nobody knows what it waits for.
             self.discard()
-        body, platform = self._body()
-        return str(self._call(lambda: _create(self._engine, body, self.name, platform))["Id"])
+        return ""
 
     def begin(self) -> None:
-        """Have it started beside what the caller does next."""
-        if self.box is None or self._starter is not None or self._waiting:
+        """Have it created and started beside what the caller does next."""
+        if self.box is None or self._starting is None or self._starter is not None or self._waiting:
             return
-        identity = self.create()
+        identity = self._not_running()
+        body, platform = ({}, "") if identity else self._body()
         self.box.renew_go()
-        answer = self.box.folder.parent / f"{self.box.folder.name}.started"
-        self._starter = Starter.begin(self._engine.pinned, identity, answer)
+        self._starter = Starter.begin(
+            self._engine.pinned,
+            lambda engine: identity or _create(engine, body, self.name, platform),
+            self._starting,
+        )
+
+    def settle(self) -> None:
+        """Wait until nobody is starting it, neither a process of ours nor of a supervisor that was killed."""
+        starting = self._starting
+        if starting is not None and starting.busy:
+            self._call(starting.wait)
 
     def start(self) -> str:
         """Return the id of a container that runs and waits at its box."""
         if self.box is None:
             raise RuntimeError("a container without a box waits for nothing")
         starter, self._starter = self._starter, None
-        if starter is not None and starter.finish(self._report):
-            self._waiting = starter.container
+        if starter is not None:
+            self._waiting = starter.finish(self._report)
         if self._waiting and self._runs(self._waiting):
             return self._waiting
         identity = self.create()
@@ -89,6 +110,7 @@ class StageContainer:
 
     def known(self) -> str:
         """Return the id of the container as it is, running or not; made now if need be."""
+        self.settle()
         there = self._inspect()
         return self.create() if there is None else str(there["Id"])
 
@@ -116,6 +138,7 @@ class StageContainer:
     def discard(self) -> None:
         """Remove it, whatever it does; what has gone is no error."""
         self._waiting = ""
+        self.settle()
         there = self._inspect()
         if there is None:
             return
@@ -152,7 +175,7 @@ class StageContainer:
         there = self._inspect()
         return there is not None and there["Id"] == identity and bool(there["State"]["Running"])
 
-    def _call(self, work: Callable[[], Any]) -> Any:
+    def _call(self, work: Callable[[], T]) -> T:
         return in_background(work, self._report)
 
 
@@ -165,7 +188,7 @@ def is_gone(error: EngineError) -> bool:
 _BEING_REMOVED: Final = 409
 
 
-def _create(engine: Engine, body: Body, name: str, platform: str) -> dict[str, Any]:
+def _create(engine: Engine, body: Body, name: str, platform: str) -> str:
     try:
         made: dict[str, Any] = engine.call(
             lambda api: api.create_container_from_config(  # type: ignore[no-untyped-call]
@@ -176,4 +199,4 @@ def _create(engine: Engine, body: Body, name: str, platform: str) -> dict[str, A
         if error.status == 400:
             raise BuildError(str(error), FailureReason.CONFIGURATION_ERROR) from error
         raise
-    return made
+    return str(made["Id"])
