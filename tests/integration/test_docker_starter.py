@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ class _Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, docker_lab: DockerLab) -> Iterator[_Site]:
+def site(tmp_path: Path, docker_lab: DockerLab) -> _Site:
     """Everything of a job that a starter needs."""
     return _Site(tmp_path, docker_lab)
 
