@@ -37,13 +37,14 @@ def warm_up() -> None:
 
     Calls of each kind fill the caches of the libraries below; supervisors share that memory (design 5).
     """
-    warm_up_choice()
-    _call_once()
+    endpoint = Endpoint.of(DockerConfig(), os.environ)
+    warm_up_choice(endpoint)
+    _call_once(endpoint)
 
 
 @functools.cache
-def _call_once() -> None:
-    engine = Engine(Endpoint.of(DockerConfig(), os.environ), _PATIENCE)
+def _call_once(endpoint: Endpoint) -> None:
+    engine = Engine(endpoint, _PATIENCE)
     # It need not be the engine of any job, and it need not answer: the way there is the same.
     for request in (
         lambda api: api.info(),

@@ -16,6 +16,9 @@ from pyrunner.executors.sandbox.firewall import line_for_containers
 #: Seconds that the engine has to tell what it is: the job waits for it again when it is prepared.
 _PATIENCE = 20
 
+#: Seconds that it has where nobody needs the answer yet.
+_HURRY = 1
+
 #: Seconds that what was found out about the host counts: the process that supervisors are forked from asks,
 #: and they share the answer.
 _COUNTS_FOR = 60.0
@@ -31,9 +34,26 @@ def host_firewall() -> str:
     return _host_facts(_period())[1]
 
 
-def warm_up() -> None:
-    """Find out now what is not known, or not any more; takes 50 ms."""
+def warm_up(endpoint: Endpoint) -> None:
+    """Find out now what is not known, or not any more; takes 50 ms.
+
+    :param endpoint: the engine of most jobs; it need not answer.
+    """
     _host_facts(_period())
+    _ask_ahead(endpoint, _period())
+
+
+@functools.lru_cache(maxsize=1)
+def _ask_ahead(endpoint: Endpoint, period: int) -> None:
+    """Ask an engine what it is, once a period, unless it makes us wait: other jobs do."""
+    hurried = Engine(endpoint, _HURRY)
+    try:
+        hurried.call(lambda api: api.ping())
+        _engine_facts(endpoint, period)
+    except EngineError:
+        return  # each job asks again by itself, and tells what comes of it
+    finally:
+        hurried.close()
 
 
 def _period() -> int:
@@ -46,6 +66,20 @@ def _host_facts(period: int) -> tuple[str | None, str]:
     return obstacle, line_for_containers() if obstacle is None else ""
 
 
+@functools.lru_cache(maxsize=4)
+def _engine_facts(endpoint: Endpoint, period: int) -> EngineFacts:
+    """Ask an engine what it is; it takes 10 ms to tell.
+
+    :raises EngineError: when it does not answer; asked again the next time.
+    """
+    engine = Engine(endpoint, _PATIENCE)
+    try:
+        bridge = _bridge(engine) if endpoint.local else None
+        return EngineFacts.of(endpoint.local, engine.info, bridge)
+    finally:
+        engine.close()
+
+
 def choose(
     runner: RunnerConfig, builds_dir: str, job_hooks: bool, environment: Mapping[str, str]
 ) -> Workspace:
@@ -55,20 +89,14 @@ def choose(
     """
     if runner.docker is None:
         return Workspace(CONTAINER, "there is no [runners.docker]")
-    engine = Engine(Endpoint.of(runner.docker, environment), _PATIENCE)
     try:
-        bridge = None
-        info = engine.info
-        if engine.endpoint.local:
-            bridge = _bridge(engine)
+        facts = _engine_facts(Endpoint.of(runner.docker, environment), _period())
     except EngineError as error:
         return Workspace(CONTAINER, f"the engine does not answer: {error}")
-    finally:
-        engine.close()
     return choose_workspace(
         runner,
         runner.docker,
-        EngineFacts.of(engine.endpoint.local, info, bridge),
+        facts,
         builds_dir,
         job_hooks=job_hooks,
         unavailable=host_obstacle,
