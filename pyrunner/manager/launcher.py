@@ -33,6 +33,7 @@ from pyrunner.manager.tracefile import MemoryTrace, TraceBytes, TraceFile
 from pyrunner.manager.tracked import Stage, TrackedJob
 from pyrunner.manager.verdict import Verdict, canceled_before_start, refused
 from pyrunner.protocol.job import Job, decode_job
+from pyrunner.system.golang import one_line
 
 _log: Final = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class Launcher:
 
     def _refused(self, runner: ActiveRunner, payload: dict[str, Any], message: str) -> TrackedJob:
         fields = {**runner.link.log_fields, "job": payload["id"]}
-        _log.error("%s", message, extra={"fields": fields})
+        _log.error("%s", one_line(message), extra={"fields": fields})
         verdict = refused(message, time.time())
         text = verdict.text.encode()
         credentials = JobCredentials(payload["id"], payload["token"])

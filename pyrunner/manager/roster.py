@@ -24,6 +24,7 @@ from pyrunner.manager.tracked import Stage, TrackedJob
 from pyrunner.metrics.recorder import Recorder
 from pyrunner.protocol.states import FailureReason, JobState
 from pyrunner.system.files import write_json
+from pyrunner.system.golang import one_line
 from pyrunner.system.inotify import MOVED_TO, Inotify
 
 if TYPE_CHECKING:
@@ -195,7 +196,10 @@ class Roster:
         classified = is_classified(reason)
         text = "Job failed: %s" if classified else "Job failed (system failure): %s"
         _log.log(
-            logging.WARNING if classified else logging.ERROR, text, result.message, extra={"fields": fields}
+            logging.WARNING if classified else logging.ERROR,
+            text,
+            one_line(result.message),  # it may quote the job, as the name of an image
+            extra={"fields": fields},
         )
         failure = {
             "builds": len(self._jobs),

@@ -16,10 +16,20 @@ _SHORT: Final = {
     "\v": "\\v",
 }
 
+#: What does not print, and does no harm.
+_KEPT: Final = "\t"
+
 
 def quoted(text: str) -> str:
     """Return ``text`` as Go's ``%q`` prints it: in double quotes, with escapes for what does not print."""
     return '"' + "".join(_quoted_character(one) for one in text) + '"'
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` with escapes for what steers a terminal or ends a line: it forges no line of a log."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in _KEPT else _quoted_character(one) for one in text)
 
 
 def _quoted_character(character: str) -> str:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pyrunner.system.durations import format_duration
-from pyrunner.system.golang import quoted
+from pyrunner.system.golang import one_line, quoted
 
 TRACE: Final = 5
 FATAL: Final = logging.CRITICAL
@@ -100,9 +100,9 @@ class RunnerFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its end."""
         color, prefix = _RUNNER_STYLES.get(record.levelno, ("", ""))
-        message = record.getMessage().ljust(_RUNNER_WIDTH - len(prefix))
+        message = _message(record).ljust(_RUNNER_WIDTH - len(prefix))
         fields = record_fields(record)
-        pairs = "".join(f" {color}{key}{_RESET}={go_text(fields[key])}" for key in sorted(fields))
+        pairs = "".join(f" {color}{key}{_RESET}={one_line(go_text(fields[key]))}" for key in sorted(fields))
         return _with_traceback(self, record, f"{color}{prefix}{message}{_RESET} {pairs}")
 
 
@@ -127,7 +127,7 @@ class TextFormatter(logging.Formatter):
         color = f"\033[{_TERMINAL_COLORS.get(record.levelno, _TERMINAL_ERROR_COLOR)}m"
         word = _level_word(record.levelno).upper()[:4]
         seconds = max(0, int(record.created - self._started_at))
-        message = record.getMessage().removesuffix("\n")
+        message = _message(record).removesuffix("\n")
         fields = record_fields(record)
         pairs = "".join(f" {color}{key}\033[0m={_text_value(fields[key])}" for key in sorted(fields))
         return f"{color}{word}\033[0m[{seconds:04d}] {message:<44} {pairs}"
@@ -166,6 +166,11 @@ def _level_word(level: int) -> str:
     return (
         _LEVEL_WORDS.get(level) or _LEVEL_WORDS[max(one for one in _LEVEL_WORDS if one <= max(level, TRACE))]
     )
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return a message for people: of its own lines, and steering nothing."""
+    return "\n".join(one_line(line) for line in record.getMessage().split("\n"))
 
 
 def _with_traceback(formatter: logging.Formatter, record: logging.LogRecord, line: str) -> str:

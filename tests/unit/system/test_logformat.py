@@ -62,6 +62,21 @@ def test_runner_format_does_not_cut_long_messages() -> None:
     assert RunnerFormatter().format(record(logging.INFO, "m" * 60)) == "m" * 60 + "\x1b[0;m "
 
 
+FORGED = "x\r\n\x1b[31;1mERROR: forged\x1b[0;m \u202e\ud800"
+
+
+def test_people_are_not_deceived() -> None:
+    """What a field brings steers no terminal and begins no line; a message has the lines that it has."""
+    escaped = "x\\r\\n\\x1b[31;1mERROR: forged\\x1b[0;m \\u202e\\ud800"
+    line = RunnerFormatter().format(record(logging.INFO, "m", a=FORGED))
+    assert line == f"{'m':<50}\x1b[0;m  a\x1b[0;m={escaped}"
+    lines = RunnerFormatter().format(record(logging.INFO, "one\n\ttwo \x1b[2J\n")).split("\n")
+    assert lines == ["one", "\ttwo \\x1b[2J", " " * 33 + "\x1b[0;m "]
+    told = TextFormatter(terminal=True, started_at=0).format(record(logging.INFO, FORGED, a=FORGED))
+    assert told.count("\n") == 1, "the message's own"
+    assert "\x1b[31" not in told
+
+
 def test_text_for_machines() -> None:
     """time, level and msg first, then the fields; a value is quoted unless it is plain."""
     fields: dict[str, Any] = {
