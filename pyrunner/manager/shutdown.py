@@ -23,6 +23,8 @@ _log: Final = logging.getLogger(__name__)
 POLL_GRACE: Final = 1.0
 #: Seconds in which a detaching manager sends what there is.
 DETACH_GRACE: Final = 5.0
+#: Seconds in which the last jobs' secrets and working files are removed; the next start does the rest.
+TIDY_GRACE: Final = 5.0
 #: Tries to deliver a result after which nobody waits for it: as often as gitlab-runner tries (5.4).
 PATIENT_TRIES: Final = 10
 _LOOK_EVERY: Final = 0.2
@@ -69,6 +71,7 @@ class Shutdown:
         self._signal: signal.Signals | None = None
         self._began = 0.0
         self._forced_at = math.inf
+        self._tidy_by = math.inf
         #: Jobs are aborted with this signal's name; None: nobody aborts all of them.
         self._abort_all: str | None = None
         self._abort_configured = False
@@ -119,7 +122,7 @@ class Shutdown:
         self._give_orders()
         if now >= self._forced_at + self.timeout:
             self._expire()
-        elif self._polls() == 0 and self._at_rest(now):
+        elif self._polls() == 0 and self._at_rest(now) and self._tidy(now):
             self._finish()
         return now + _LOOK_EVERY
 
@@ -181,7 +184,12 @@ class Shutdown:
                     return False
             elif self._is_worth_waiting_for(job, patient):
                 return False
-        return self._roster.idle or not patient
+        return True
+
+    def _tidy(self, now: float) -> bool:
+        """Tell whether nothing of the last jobs is left that has to go; called when none is waited for."""
+        self._tidy_by = min(self._tidy_by, now + TIDY_GRACE)
+        return self._roster.idle or now >= self._tidy_by
 
     def _is_worth_waiting_for(self, job: TrackedJob, patient: bool) -> bool:
         """Tell whether a result should go out before the exit; it is kept for the next start anyway."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pyrunner.manager.capacity import Capacity
 from pyrunner.manager.delivery import Delivery
 from pyrunner.manager.mailbox import Mailbox
 from pyrunner.manager.roster import Roster
-from pyrunner.manager.shutdown import DETACH_GRACE, PATIENT_TRIES, Shutdown
+from pyrunner.manager.shutdown import DETACH_GRACE, PATIENT_TRIES, TIDY_GRACE, Shutdown
 from pyrunner.manager.tracked import TrackedJob
 from tests.unit.manager.jobs import job_on_disk
 
@@ -48,6 +49,12 @@ class World:
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
             self.job.shipper.updated(UpdateResult(UpdateState.FAILED), 0.0)
+
+    def settle(self) -> None:
+        """Return when nothing is being tidied up."""
+        while not self.roster.idle:
+            select.select([self.mailbox], [], [], 60)
+            self.mailbox.deliver()
 
     def exits(self, now: float) -> bool:
         self.shutdown.step(now)
@@ -89,6 +96,26 @@ def test_detaching_takes_seconds(world: World) -> None:
     world.shutdown.received(signal.SIGTERM, 0.0)
     assert not world.exits(DETACH_GRACE - 1)
     assert world.exits(DETACH_GRACE)
+
+
+def test_the_last_job_is_tidied_up(world: World) -> None:
+    """However long the wait was: its secrets go before the exit, unless something holds that up."""
+    world.shutdown.received(signal.SIGQUIT, 0.0)
+    assert not world.exits(1000.0)
+    world.roster.acknowledged(world.job)
+    assert not world.exits(1001.0), "the thread's word is not heard before the mailbox is emptied"
+    world.settle()
+    assert world.exits(1001.0 + TIDY_GRACE / 2)
+    assert world.roster.idle
+
+
+def test_nothing_holds_up_an_exit_for_long(world: World) -> None:
+    """What cannot be tidied up in a moment is left to the next start."""
+    world.shutdown.received(signal.SIGQUIT, 0.0)
+    world.roster.acknowledged(world.job)
+    assert not world.exits(1000.0)
+    assert not world.exits(1000.0 + TIDY_GRACE - 0.1)
+    assert world.exits(1000.0 + TIDY_GRACE)
 
 
 @pytest.mark.parametrize("on_stop", ["wait", "abort"])
