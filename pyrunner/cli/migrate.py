@@ -19,6 +19,7 @@ from pyrunner.cli.config_file import ConfigFile
 from pyrunner.cli.failure import CommandFailed
 from pyrunner.cli.flags import CONFIG, Flag, Kind
 from pyrunner.cli.group import Invocation, RunnerCommand
+from pyrunner.config.load import parse_config
 from pyrunner.config.locations import CONFIG_FILE_VARIABLE
 from pyrunner.config.marked_lines import add_source_path, remove_marked
 from pyrunner.config.model import Config
@@ -69,12 +70,15 @@ def run(invocation: Invocation) -> int:
     config = file.load()
     if not config.runners:
         raise CommandFailed(f"{file.path} has no [[runners]] entry: nothing to migrate")
+    chosen = _chosen(config) if values.text(_SOURCE_PATH.name) == "slot" else []
+    data = file.path.read_bytes()
+    changed = add_source_path(data, chosen, str(file.path))
+    migrated = parse_config(changed, file.environ, file.path)
     found = list(
-        differences(config, known_executors(), lambda one: executor_root(one, file.environ, os.getuid()))
+        differences(migrated, known_executors(), lambda one: executor_root(one, file.environ, os.getuid()))
     )
     _report(file.path, found, old)
-    chosen = _chosen(config) if values.text(_SOURCE_PATH.name) == "slot" else []
-    _show_change(file.path, chosen)
+    _show(data, changed, file.path)
     blocked = sorted({one.runner for one in found if one.blocks})
     if values.flag(_DRY_RUN.name):
         click.echo(_steps(services if old else None))
@@ -146,11 +150,6 @@ def _report(path: Path, found: Iterable[Difference], old: OldService | None) -> 
         click.echo(
             f'  - write listen_address = "{old.listen_address}" into {path}: the unit does not carry it'
         )
-
-
-def _show_change(path: Path, chosen: list[int]) -> None:
-    data = path.read_bytes()
-    _show(data, add_source_path(data, chosen, str(path)), path)
 
 
 def _show(before: bytes, after: bytes, path: Path) -> None:

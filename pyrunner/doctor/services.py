@@ -20,8 +20,9 @@ def check_service(context: Context) -> Iterator[Result]:
     host = context.host
     others = _gitlab_runners(host)
     if others:
-        text = f"gitlab-runner is running as well (process {', '.join(others)})"
-        yield warning(_CHECK, f"{text}: both take jobs of the same runners", "pyrunner migrate, or stop one")
+        text = f"gitlab-runner is running (process {', '.join(others)})"
+        fix = "pyrunner migrate, or stop one"
+        yield warning(_CHECK, f"{text}: beside pyrunner it takes jobs of the same runners", fix)
     if not (host.root / "run/systemd/system").is_dir():
         yield skipped(_CHECK, "this system is not run by systemd")
         return

@@ -44,11 +44,14 @@ def test_dry_run_changes_nothing(command: CommandLine) -> None:
     """What differs, the lines that would come, the steps - no token, and nothing is written."""
     done = command.run("migrate", "--dry-run", "--no-service")
     assert done.code == 0, done.err
-    assert "a: each branch has a folder of its own" in done.out
+    assert "each branch has a folder of its own" not in done.out, "not with that line"
     assert '+    source_path = "slot" # added by pyrunner migrate' in done.out
     assert "0123456789abcdef" not in done.out + done.err
     assert command.config.read_text() == CONFIG
     assert [one.name for one in command.home.iterdir()] == ["config.toml"]
+    done = command.run("migrate", "--dry-run", "--no-service", "--source-path", "branch")
+    assert "a: each branch has a folder of its own" in done.out
+    assert "added by" not in done.out
 
 
 def test_file_there_and_back(command: CommandLine) -> None:
