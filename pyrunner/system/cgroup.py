@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from pyrunner.errors import JobDirError
 from pyrunner.system.cgroup_accounting import memory_of_v1, memory_of_v2, usage_of_v1, usage_of_v2
+from pyrunner.system.cgroup_limits import GroupLimits
 from pyrunner.system.cgroup_mounts import Hierarchy, own_hierarchies
 from pyrunner.system.cgroup_tree import is_populated, kill_members, members, remove_tree
 from pyrunner.system.process import ProcessIdentity, await_exit
@@ -56,19 +57,23 @@ class JobCgroup:
         self._parts = parts
 
     @classmethod
-    def create(cls, name: str, hierarchies: list[Hierarchy] | None = None) -> JobCgroup | None:
+    def create(
+        cls, name: str, hierarchies: list[Hierarchy] | None = None, limits: GroupLimits | None = None
+    ) -> JobCgroup | None:
         """Make the group; None where none can be had, or there is one of this name.
 
         :param name: letters, digits, ``.``, ``_``, ``-``; no other stage of any job may have it, for
             whoever is in a group ends with it.
         :param hierarchies: those of this process unless given.
+        :param limits: what its members may use; without a kernel that holds them to it there is no group.
         :raises ValueError: when the name is none.
         """
+        wanted = _V1_CONTROLLERS | (limits.controllers if limits else frozenset())
         if not _NAME.match(name):
             raise ValueError(f"not a name for a cgroup: {name!r}")
         parts: list[_Part] = []
         for hierarchy in own_hierarchies() if hierarchies is None else hierarchies:
-            if hierarchy.version == 1 and not hierarchy.controllers & _V1_CONTROLLERS:
+            if hierarchy.version == 1 and not hierarchy.controllers & wanted:
                 continue
             try:
                 folder = _make(hierarchy, name)
@@ -78,9 +83,19 @@ class JobCgroup:
                     remove_tree(part.folder)
                 return None
             if folder is not None:
-                parts.append(_Part(hierarchy.version, hierarchy.controllers & _V1_CONTROLLERS, folder))
+                parts.append(_Part(hierarchy.version, hierarchy.controllers & wanted, folder))
         parts.sort(key=_killing_order)
-        return cls(name, parts) if parts else None
+        group = cls(name, parts) if parts else None
+        if group is not None and limits and not group._hold_to(limits):
+            group.remove()
+            return None
+        return group
+
+    def _hold_to(self, limits: GroupLimits) -> bool:
+        held = {
+            one for part in self._parts for one in limits.apply(part.folder, part.version, part.controllers)
+        }
+        return held == limits.controllers
 
     @classmethod
     def from_dict(cls, value: object) -> JobCgroup:

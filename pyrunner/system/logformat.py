@@ -13,10 +13,13 @@ import re
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyrunner.system.durations import format_duration
 from pyrunner.system.golang import one_line, quoted
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 TRACE: Final = 5
 FATAL: Final = logging.CRITICAL
@@ -73,13 +76,15 @@ def record_fields(record: logging.LogRecord) -> Mapping[str, Any]:
 
 def go_text(value: object) -> str:
     """Return ``value`` as Go's ``%v`` prints it; log readers match on that."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return "<nil>"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, signal.Signals):
         return _SIGNAL_WORDS.get(value, f"signal {value.value}")
-    if isinstance(value, timedelta):
+    if isinstance(value, _timedelta()):
         return format_duration(value.total_seconds())
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))
@@ -158,8 +163,16 @@ class JSONFormatter(logging.Formatter):
             value[f"fields.{key}" if key in ("level", "msg", "time") else key] = _json_value(field)
         if record.exc_info:
             value["traceback"] = self.formatException(record.exc_info)
+
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return _JSON_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", _SURROGATE.sub("\ufffd", text))
+
+
+def _timedelta() -> type[timedelta]:
+    """Return the type: imported late, for helper commands, which log a line or two, start again and again."""
+    from datetime import timedelta
+
+    return timedelta
 
 
 def _level_word(level: int) -> str:
@@ -179,6 +192,7 @@ def _with_traceback(formatter: logging.Formatter, record: logging.LogRecord, lin
 
 def _timestamp(created: float) -> str:
     """Return RFC 3339 with a fraction that has no trailing zeros, in local time."""
+
     # of the nanoseconds that Go shows, a Python record knows the microseconds
     moment = datetime.fromtimestamp(created, tz=UTC).astimezone()
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
@@ -194,6 +208,7 @@ def _text_value(value: object) -> str:
 
 
 def _json_value(value: Any) -> Any:
+    timedelta = _timedelta()
     if isinstance(value, timedelta):
         return (value // timedelta(microseconds=1)) * 1000
     if isinstance(value, signal.Signals):

@@ -16,6 +16,10 @@ from pyrunner.coordinator.settings import CoordinatorSettings
 from pyrunner.executors.docker.job import business_label
 from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL
 from pyrunner.executors.docker.workspace_choice import host_firewall, host_obstacle
+from pyrunner.executors.sandbox.limits import why_unlimited
+from pyrunner.executors.tree import cgroup_prefix
+from pyrunner.system.cgroup_limits import GroupLimits
+from pyrunner.system.cgroup_mounts import own_hierarchies
 from tests.support.coordinator import GitRepository
 from tests.support.docker import DockerLab
 from tests.support.runner import RunnerProcess
@@ -115,6 +119,29 @@ def test_one_container_a_job(
     assert "built" in traces[1]
     label = f"{BUSINESS_LABEL}={made.label}"
     assert docker_lab.api.containers(all=True, filters={"label": label}) == []
+
+
+@pytest.mark.usefixtures("needs_sandbox")
+def test_limits_hold_for_workspace_stages(
+    tmp_path: Path, reachable: EmbeddedCoordinator, docker_lab: DockerLab, git_repository: GitRepository
+) -> None:
+    """Still one container a job: a control group holds the sandbox, counts its memory, goes with it."""
+    if reason := why_unlimited(GroupLimits(memory=1 << 30, nano_cpus=10**9)):
+        pytest.skip(reason)
+    reachable.add_repository("group/app", git_repository.path)
+    root = tmp_path / "root" / tmp_path.name
+    made = Creations(docker_lab, root)
+    docker = {"memory": "256m", "cpus": "1"}
+    with manager(tmp_path, reachable, docker_lab.image(), docker=docker):
+        number = reachable.enqueue(repository="group/app", script=["true"])
+        job = reachable.wait_for(number, "success")
+    assert made.names() == [f"execute_{tmp_path.name}_1_{number}"]
+    trace = job.trace.read().decode()
+    [sources] = re.findall(r"get_sources +wall .* memory +(\S+)", trace)
+    assert sources != "-"
+    prefix = cgroup_prefix(str(root))
+    left = [one for each in own_hierarchies() for one in (each.own / "pyrunner.jobs").glob(f"{prefix}*")]
+    assert left == []
 
 
 def test_leftovers_of_a_lost_job_go_at_the_next_start(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -20,6 +21,8 @@ import pytest
 
 from pyrunner.executors.sandbox.available import sandbox_available
 from pyrunner.executors.sandbox.interpreter import Interpreter
+from pyrunner.system.cgroup import JobCgroup
+from pyrunner.system.cgroup_limits import GroupLimits
 from pyrunner.system.process import ProcessIdentity, await_exit
 from pyrunner.system.proctree import descendants
 from tests.support.sandbox import Site, Stage, need_sandbox
@@ -55,6 +58,28 @@ def test_a_stage_is_root_with_two_rights_in_its_own_folders(site: Site) -> None:
         *("0", "CapEff:", "000000000000000a", "NoNewPrivs:", "1", "Seccomp:", "2", "0000", "/builds", "/root")
     ]
     assert (site.source / "new").stat().st_mode & 0o777 == 0o777
+
+
+def test_a_stage_is_held_to_its_limits(site: Site) -> None:
+    """Memory by its control group, open files by the kernel's limits; both hold for all that it starts."""
+    limits = GroupLimits(memory=64 << 20)
+    group = JobCgroup.create(f"test-{secrets.token_hex(6)}", limits=limits)
+    if group is None:
+        pytest.skip("no control group can limit memory here")
+    try:
+        record, text = site.run(
+            "ulimit -n\n(head -c 32m /dev/zero | tail -c 32m | wc -c)\n"
+            "(head -c 256m /dev/zero | tail -c 256m | wc -c)\n",
+            group=group,
+            limits={"RLIMIT_NOFILE": (200, 300)},
+        )
+        used = group.usage()
+    finally:
+        assert group.remove()
+    assert record["exit_code"] == 0
+    assert text.split()[:3] == ["200", str(32 << 20), "0"]
+    assert used.peak_memory is not None
+    assert 32 << 20 < used.peak_memory <= 64 << 20
 
 
 def test_files_of_other_users_can_be_changed(site: Site) -> None:

@@ -18,6 +18,7 @@ from pyrunner.executors.sandbox.interpreter import Interpreter
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import read_exit
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.system.cgroup import JobCgroup
 from tests.support.requirement import lacking
 
 _PROGRAM = """
@@ -30,6 +31,7 @@ from pyrunner.executors.sandbox.work import SandboxWork
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import spawn_wrapper
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.lock import OpenFileLock
 
 given = json.loads(sys.argv[1])
@@ -38,7 +40,10 @@ mounts = tuple(Mount(Path(source), target, writable) for source, target, writabl
 plan = SandboxPlan(mounts=mounts, interpreter=Interpreter.current(), **given["plan"])
 tools = [one for one in TOOLS if one.name in given["tools"]]
 nothing = lambda: None
-work = SandboxWork(files, plan, given["marker"], 1e18, nothing, nothing, tools)
+group = JobCgroup.from_dict(given["group"]) if given["group"] else None
+limits = {name: (soft, hard) for name, soft, hard in given["limits"]}
+enter = group.enter if group is not None else nothing
+work = SandboxWork(files, plan, given["marker"], 1e18, enter, nothing, tools, limits=limits)
 pid = spawn_wrapper(work, OpenFileLock.take(files.lock))
 print(pid, flush=True)
 if given["wait"]:
@@ -86,9 +91,11 @@ class Site:
         mounts: tuple[tuple[Path, str, bool], ...] = (),
         tools: tuple[str, ...] = ("pasta", "slirp4netns"),
         wait: bool = True,
+        group: JobCgroup | None = None,
+        limits: Mapping[str, tuple[int | None, int | None]] | None = None,
         **plan: Any,
     ) -> Iterator[Stage]:
-        """Start a stage; its output is collected from the start."""
+        """Start a stage, in a control group if one is given; its output is collected from the start."""
         self._stages += 1
         files = StageFiles.of(self.control, self._stages, "stage")
         files.make_fifos()
@@ -105,6 +112,8 @@ class Site:
             "tools": tools,
             "marker": f"job-{os.getpid()}-{self._stages}",
             "wait": wait,
+            "group": group.to_dict() if group is not None else None,
+            "limits": [(name, *values) for name, values in (limits or {}).items()],
         }
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
         done = subprocess.run(

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from pyrunner.errors import JobDirError
-from pyrunner.executors.base import Report, Running, SideOutput, StageRequest
+from pyrunner.executors.base import (
+    Report,
+    Running,
+    SideOutput,
+    StageEnd,
+    StageLimits,
+    StageRequest,
+    Watch,
+)
 from pyrunner.executors.docker.background import in_background
 from pyrunner.executors.docker.job import DockerJob
 from pyrunner.executors.docker.ownership import give_tree
@@ -19,13 +27,15 @@ from pyrunner.executors.sandbox.bridges import DEFAULT_BRIDGE, Neighbours
 from pyrunner.executors.sandbox.git_settings import git_environment
 from pyrunner.executors.sandbox.hostile_folders import clear_way, remove_odd_entries
 from pyrunner.executors.sandbox.interpreter import Interpreter
+from pyrunner.executors.sandbox.limits import group_limits, process_limits
 from pyrunner.executors.sandbox.plan import ARCHIVES, OPEN_UMASK, USUAL_UMASK, Mount, SandboxPlan
 from pyrunner.executors.sandbox.scrub import scrub
 from pyrunner.executors.sandbox.tools import installed
 from pyrunner.executors.sandbox.work import SandboxWork
 from pyrunner.executors.stagefiles import StageFiles
-from pyrunner.executors.tree import HostTree
+from pyrunner.executors.tree import HostTree, cgroup_name
 from pyrunner.jobdir.control import ControlDir
+from pyrunner.system.cgroup import JobCgroup
 from pyrunner.system.files import make_private
 from pyrunner.trace.rawlog import RawLog
 
@@ -40,6 +50,21 @@ _AFTER_A_JOB: Final = ("get_sources", "clear_worktree", "archive_cache", "upload
 _FIRST: Final = ("get_sources", "clear_worktree")
 #: The stages whose git goes into submodules.
 _INTO_SUBMODULES: Final = ("get_sources", "clear_worktree", "cleanup_file")
+
+
+@dataclass
+class LimitedStage:
+    """A stage in a control group that goes with it; see :class:`pyrunner.executors.base.Running`."""
+
+    process: DurableProcess
+    group: JobCgroup
+
+    def wait(self, watch: Watch, limits: StageLimits) -> StageEnd:
+        """Return when the stage has ended."""
+        try:
+            return self.process.wait(watch, limits)
+        finally:
+            self.group.remove()
 
 
 @dataclass
@@ -66,27 +91,32 @@ class SandboxWorkspace:
         files, restart = StageFiles.unclaimed(self.control, request.number, request.name)
         files.store_script(request.script)
         self._make_harmless(request.name)
-        announce({"restart": restart})
-        process = self._process(files, request.number)
+        group = self._limited_group()
+        announce({"restart": restart, "cgroup": group.to_dict() if group is not None else None})
+        process = self._process(files, request.number, group)
         process.start(
             SandboxWork(
                 files=files,
                 plan=self._plan(request.name),
                 marker=self.job.marker,
                 give_up_at=request.give_up_at,
-                enter=lambda: None,
+                enter=group.enter if group is not None else lambda: None,
                 kill=process.tree.kill,
+                limits=process_limits(self.job.config),
                 tools=installed(),
                 neighbours=Neighbours(allowed=self._bridges),
             )
         )
-        return process
+        return process if group is None else LimitedStage(process, group)
 
     def attach(self, request: StageRequest, identity: dict[str, Any]) -> Running | None:
         """Take up a stage; see the contract."""
         files = StageFiles.of(self.control, request.number, request.name, int(identity["restart"]))
-        process = self._process(files, request.number)
-        return process if process.attach() else None
+        group = JobCgroup.from_dict(identity["cgroup"]) if identity.get("cgroup") else None
+        process = self._process(files, request.number, group)
+        if not process.attach():
+            return None
+        return process if group is None else LimitedStage(process, group)
 
     def chown(self, owner: str, folders: list[str]) -> None:
         """Give folders of the job to the user of its image; see the contract."""
@@ -99,9 +129,22 @@ class SandboxWorkspace:
     def cleanup(self) -> None:
         """Nothing: a sandbox ends with its stage."""
 
-    def _process(self, files: StageFiles, number: int) -> DurableProcess:
-        # What a stage of ours starts descends from its wrapper, and has the marker.
-        tree = HostTree(None, self.job.marker, files.claim)
+    def _limited_group(self) -> JobCgroup | None:
+        """Return a control group with the limits of config.toml; None where there are none.
+
+        To enter one takes 10 ms. What a stage of ours starts descends from its wrapper and has the marker in
+        any case: none is needed to find it again.
+        """
+        limits = group_limits(self.job.config)
+        if not limits:
+            return None
+        group = JobCgroup.create(cgroup_name(self.job.record), limits=limits)
+        if group is None:
+            raise JobDirError("the workspace sandbox cannot be limited: there is no control group to be had")
+        return group
+
+    def _process(self, files: StageFiles, number: int, group: JobCgroup | None) -> DurableProcess:
+        tree = HostTree(group, self.job.marker, files.claim)
         return DurableProcess(files, number, self.raw_log, tree, GRACE, self.side_output())
 
     @property

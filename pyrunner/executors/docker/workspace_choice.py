@@ -12,6 +12,7 @@ from pyrunner.executors.docker.engine import Endpoint, Engine
 from pyrunner.executors.sandbox.available import sandbox_available
 from pyrunner.executors.sandbox.choice import CONTAINER, EngineFacts, Workspace, choose_workspace
 from pyrunner.executors.sandbox.firewall import line_for_containers
+from pyrunner.executors.sandbox.limits import why_unlimited
 
 #: Seconds that the engine has to tell what it is: the job waits for it again when it is prepared.
 _PATIENCE = 20
@@ -101,6 +102,7 @@ def choose(
         job_hooks=job_hooks,
         unavailable=host_obstacle,
         firewall=host_firewall,
+        unlimited=why_unlimited,
     )
 
 

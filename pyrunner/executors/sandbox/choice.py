@@ -10,8 +10,10 @@ from typing import Any, Final
 from pyrunner.config.docker import DockerConfig
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import BuildError
+from pyrunner.executors.sandbox.limits import group_limits
 from pyrunner.executors.sandbox.plan import within
 from pyrunner.protocol.states import FailureReason
+from pyrunner.system.cgroup_limits import GroupLimits
 
 SANDBOX: Final = "sandbox"
 CONTAINER: Final = "container"
@@ -69,6 +71,7 @@ def choose_workspace(
     job_hooks: bool,
     unavailable: Callable[[], str | None],
     firewall: Callable[[], str],
+    unlimited: Callable[[GroupLimits], str | None],
 ) -> Workspace:
     """Return where workspace stages of a job run.
 
@@ -76,13 +79,14 @@ def choose_workspace(
     :param job_hooks: the pipeline sends ``pre_get_sources_script`` or its like.
     :param unavailable: :func:`.available.sandbox_available`; asked only where it matters.
     :param firewall: :func:`.firewall.line_for_containers`; likewise.
+    :param unlimited: :func:`.limits.why_unlimited`; likewise.
     :raises BuildError: when the sandbox is demanded and cannot be had, or the setting means nothing.
     """
     wanted = runner.tristan.workspace
     if wanted == CONTAINER:
         return Workspace(CONTAINER, "workspace is set to container")
     if wanted == SANDBOX:
-        reason = next(_impossible(engine, job_hooks), None) or unavailable()
+        reason = next(_impossible(engine, job_hooks), None) or unavailable() or unlimited(_limits(docker))
         if reason:
             raise BuildError(
                 f'workspace = "sandbox" is not possible: {reason}; use "auto" or "container"',
@@ -98,7 +102,7 @@ def choose_workspace(
         return Workspace(CONTAINER, reason)
     for reason in _not_the_same(runner, docker, engine, builds_dir):
         return Workspace(CONTAINER, reason)
-    missing = unavailable()
+    missing = unavailable() or unlimited(_limits(docker))
     if missing:
         return Workspace(CONTAINER, missing)
     line = firewall()
@@ -134,6 +138,10 @@ def _not_the_same(
         "userns_mode",
         "runtime",
         "volume_driver",
+        "cgroup_parent",
+        "cpuset_cpus",
+        "cpuset_mems",
+        "oom_kill_disable",
     ):
         if getattr(docker, key):
             yield f"{key} is set"
@@ -146,6 +154,13 @@ def _not_the_same(
         for taken in (builds_dir, *_CA_PATHS):
             if within(target, taken) or within(taken, target):
                 yield f"a volume is mounted at {target}"
+
+
+def _limits(docker: DockerConfig) -> GroupLimits:
+    try:
+        return group_limits(docker)
+    except ValueError as error:
+        raise BuildError(str(error), FailureReason.CONFIGURATION_ERROR) from error
 
 
 def _destination(volume: str) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 import pyrunner
 from pyrunner.executors.sandbox import inside
+from pyrunner.system.helper_words import helper_words
 
 #: What is ours inside the sandbox; nothing of a job is below it but its archives.
 OWN: Final = "/.pyrunner"
@@ -54,7 +55,7 @@ class Interpreter:
     @property
     def helper_command(self) -> tuple[str, ...]:
         """Return the words that call the helper: ``ExecutorTraits.helper_command``."""
-        return self.command("pyrunner.helper")
+        return helper_words(self.executable, Path(PROGRAM, "pyrunner"))
 
     @property
     def scrub_command(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +52,8 @@ class SandboxWork:
     #: What can carry its network, best first; see :func:`.tools.installed`.
     tools: Sequence[Tool] = ()
     neighbours: Neighbours = field(default_factory=Neighbours)
+    #: Of each process; see :class:`~pyrunner.executors.wrapper.WrapperPlan`.
+    limits: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
     def run(self, out: int, err: int) -> dict[str, Any]:
         """Run the stage; what it left running has ended when this returns."""
@@ -99,7 +101,7 @@ class SandboxWork:
             environment={b"PATH": PATH.encode(), MARKER.encode(): os.fsencode(self.marker)},
             working_directory=b"/",
             umask=self.plan.umask,
-            limits={},
+            limits=self.limits,
             give_up_at=self.give_up_at,
             enter=enter,
             kill=self.kill,

@@ -24,6 +24,7 @@ def choose(
     unavailable: str | None = None,
     firewall: str = "",
     job_hooks: bool = False,
+    unlimited: str | None = None,
     **runner: Any,
 ) -> Workspace:
     """Choose for a runner."""
@@ -36,6 +37,7 @@ def choose(
         job_hooks=job_hooks,
         unavailable=lambda: unavailable,
         firewall=lambda: firewall,
+        unlimited=lambda limits: unlimited if limits else None,
     )
 
 
@@ -58,6 +60,10 @@ def test_auto_takes_the_sandbox_where_it_is_equal() -> None:
         {"userns_mode": "host"},
         {"runtime": "kata"},
         {"volume_driver": "nfs"},
+        {"cgroup_parent": "/ci"},
+        {"cpuset_cpus": "0"},
+        {"cpuset_mems": "0"},
+        {"oom_kill_disable": True},
         {"network_mode": "host"},
         {"network_mode": "mine"},
         {"network_mode": "container:x"},
@@ -105,6 +111,18 @@ def test_auto_takes_the_container_where_the_host_stands_against_it() -> None:
         choose(firewall="chain DOCKER-USER").reason
         == "the firewall holds containers back (chain DOCKER-USER)"
     )
+
+
+@pytest.mark.parametrize("key", ["memory", "memory_swap", "memory_reservation", "cpus", "cpu_shares"])
+def test_limits_are_kept(key: str) -> None:
+    """Those of a helper container hold for the sandbox as well, or there is none."""
+    value: Any = 512 if key == "cpu_shares" else "512"
+    docker = DockerConfig(**{key: value})
+    assert choose(docker=docker).kind == "sandbox"
+    assert choose(docker=docker, unlimited="no group") == Workspace("container", "no group")
+    assert choose(unlimited="no group").kind == "sandbox"
+    with pytest.raises(BuildError, match="no group"):
+        choose("sandbox", docker=docker, unlimited="no group")
 
 
 @pytest.mark.parametrize("workspace", ["auto", "sandbox"])

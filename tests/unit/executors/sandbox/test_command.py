@@ -101,7 +101,8 @@ def test_our_python_is_read_only() -> None:
     binds = options(words(), "--ro-bind", 2)
     assert {("/opt/py", "/opt/py"), ("/opt/v", "/opt/v")} <= set(binds)
     assert ("/opt/p/pyrunner", "/.pyrunner/python/pyrunner") in binds
-    assert PYTHON.helper_command == ("/opt/v/bin/python", "-I", "/.pyrunner/python", "pyrunner.helper")
+    program = "/.pyrunner/python/pyrunner/helper/start.py"
+    assert PYTHON.helper_command == ("/opt/v/bin/python", "-I", "-S", "-X", "utf8", program)
 
 
 @pytest.mark.parametrize(
