@@ -8,6 +8,7 @@ from functools import cached_property
 
 from pyrunner.ci.files import Folder
 from pyrunner.ci.repository import UnknownRef
+from pyrunner.snapshot.git_dir import PLAIN
 from pyrunner.snapshot.working_copy import WorkingCopy
 
 
@@ -52,7 +53,7 @@ class WorkingFiles:
         """Return git's id of a file's content; None when there is no such file."""
         if path not in self._names:
             return None
-        return self.copy.git.find("hash-object", "--", path)
+        return self.copy.apart.find("hash-object", "--", path)
 
     def last_commit(self, path: str) -> str | None:
         """Return the id of the last commit that changed a file; None when there is no such file."""
@@ -82,6 +83,6 @@ class WorkingFolder(Folder):
 
 def changed_files(copy: WorkingCopy, base: str) -> list[str]:
     """Return what differs between a commit and the working copy."""
-    git = copy.git
-    changed = git.names("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, "--")
-    return sorted({*changed, *git.names("ls-files", "-z", "--others", "--exclude-standard")})
+    options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--ignore-submodules=dirty")
+    changed = copy.apart.names(*PLAIN, "diff", *options, base, "--")
+    return sorted({*changed, *copy.git.names("ls-files", "-z", "--others", "--exclude-standard")})

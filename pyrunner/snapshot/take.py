@@ -1,7 +1,7 @@
 """A commit of all that is in a working copy, made without writing to its repository.
 
 The index is a copy, so that git looks again only at files that have changed; new objects go to a bare
-repository of ours, which borrows all others from the original.
+repository of ours, which borrows all others from the original (:mod:`.git_dir`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from pyrunner.ci.event import NO_COMMIT, Event
+from pyrunner.snapshot.git_dir import PLAIN, make_git_dir, work_tree_git
 from pyrunner.snapshot.working_copy import WorkingCopy
-from pyrunner.system.files import make_private
 from pyrunner.system.git import Git
 
 _IDENTITY: Final = "pyrunner exec"
-#: What would make git write beside the index, ask a daemon, or talk about line ends and nested repositories.
-_PLAIN: Final = (
-    *("-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "core.safecrlf=false"),
-    *("-c", "advice.addEmbeddedRepo=false"),
-    *("-c", "core.fsync=none", "-c", "core.fsyncObjectFiles=false"),  # nobody needs it after a power cut
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +41,14 @@ def open_store(copy: WorkingCopy, path: Path) -> Git:
 
     :raises GitError: when it cannot be made.
     """
-    make_private(path)
-    environment = copy.git.environment
-    maker = Git(path, environment)
-    maker.raw(
-        *("init", "--quiet", "--bare", "--template=", f"--object-format={copy.object_format}"),
-        f"--initial-branch={copy.default_branch}",
-    )
-    for name in ("objects/info", "refs/heads"):
-        make_private(path / name)
-    (path / "objects/info/alternates").write_text(f"{copy.common / 'objects'}\n")
+    store = make_git_dir(copy, path)
     refs = copy.git.text("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
     if refs:
         (path / "packed-refs").write_text(refs + "\n", errors="surrogateescape")
     shallow = copy.common / "shallow"
-    if shallow.exists():
+    if shallow.is_file():
         shutil.copyfile(shallow, path / "shallow")
-    return maker
+    return store
 
 
 def take_snapshot(copy: WorkingCopy, store: Git) -> Snapshot:
@@ -88,17 +73,18 @@ def take_snapshot(copy: WorkingCopy, store: Git) -> Snapshot:
 def tree_of(copy: WorkingCopy, store: Path) -> str:
     """Return the id of the tree of all files that git sees in a working copy; new objects go to ``store``.
 
+    Untracked repositories within it are left out, and of submodules only their commit is looked at.
+
     :raises GitError: when git cannot read a file, or the disk is full.
     """
-    index = store / "snapshot.index"
-    theirs = copy.git_dir / "index"
-    if theirs.exists():
-        shutil.copy2(theirs, index)  # with its time: git tells by it which entries to look at closely
-    else:
-        index.unlink(missing_ok=True)
-    extra = {"GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(store / "objects")}
-    copy.git.raw(*_PLAIN, "add", "--all", "--", ".", extra=extra)
-    return copy.git.text(*_PLAIN, "write-tree", extra=extra)
+    git = work_tree_git(copy, store)
+    # not "git add": it asks after the state of each submodule, with that submodule's own settings
+    found = git.names(*PLAIN, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
+    names = dict.fromkeys(one for one in found if not one.endswith("/"))
+    if names:
+        listed = "".join(f"{one}\0" for one in names).encode("utf-8", "surrogateescape")
+        git.raw(*PLAIN, "update-index", "--add", "--remove", "--replace", "-z", "--stdin", data=listed)
+    return git.text(*PLAIN, "write-tree", "--missing-ok")
 
 
 def publish(store: Git, event: Event, sha: str) -> None:

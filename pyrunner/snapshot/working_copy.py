@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pyrunner.ci.event import NO_COMMIT, Commit
 from pyrunner.errors import UsageError
+from pyrunner.snapshot.git_dir import make_git_dir, work_tree_git
 from pyrunner.system.git import Git, GitError, clean_environment
 
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)\Z")
@@ -58,9 +61,13 @@ class WorkingCopy:
         except GitError as error:
             raise UsageError(f"{folder} is not in a git working copy: {error}") from None
         top, git_dir, common, object_format = text.split("\n")
-        return cls(
+        found = cls(
             Path(top), Path(git_dir), (folder / common).resolve(), object_format, Git(Path(top), environment)
         )
+        if not _belongs(found.top, found.git_dir):
+            # its settings may name any folder, and all that is in it would go into the snapshot
+            raise UsageError(f"{git_dir} says that its working copy is {top}, which is not so")
+        return found
 
     @cached_property
     def head(self) -> str:
@@ -101,7 +108,7 @@ class WorkingCopy:
     @cached_property
     def origin(self) -> Origin:
         """The project, from the address of the remote ``origin``; ``local/<folder>`` without one."""
-        url = self.git.find("config", "--get", "remote.origin.url") or ""
+        url = self.setting("remote.origin.url")
         host, path = _parts(url)
         segments = [_UNFIT.sub("-", one).strip(".-_") for one in path.removesuffix(".git").split("/")]
         segments = [one for one in segments if one]
@@ -125,7 +132,48 @@ class WorkingCopy:
 
     def setting(self, name: str) -> str:
         """Return a value of git's configuration; empty when there is none."""
-        return self.git.find("config", "--get", name) or ""
+        return self._settings[1].get(name, "")
+
+    @property
+    def own_settings(self) -> Mapping[str, str]:
+        """What the repository itself says, and not the user or the machine."""
+        return self._settings[0]
+
+    @cached_property
+    def _settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The repository's own settings, and all; sections and names in lower case."""
+        own: dict[str, str] = {}
+        every: dict[str, str] = {}
+        fields = self.git.raw("config", "--list", "-z", "--show-scope").decode("utf-8", "surrogateescape")
+        parts = fields.split("\0")
+        for scope, pair in zip(parts[::2], parts[1::2], strict=False):
+            key, equals, value = pair.partition("\n")
+            every[key] = value if equals else "true"
+            if scope in ("local", "worktree"):
+                own[key] = every[key]
+        return own, every
+
+    @cached_property
+    def apart(self) -> Git:
+        """Git with the files and the index as they are now, in a directory of ours that goes with us."""
+        import tempfile  # only for who asks what has changed
+
+        path = Path(tempfile.mkdtemp(prefix="pyrunner-git-"))
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        make_git_dir(self, path)
+        return work_tree_git(self, path)
+
+
+def _belongs(top: Path, git_dir: Path) -> bool:
+    """Tell whether the ``.git`` of a working copy leads to a git directory."""
+    link = top / ".git"
+    try:
+        if not link.is_file():
+            return link.samefile(git_dir)
+        text = link.read_text(encoding="utf-8", errors="surrogateescape")
+        return (top / text.removeprefix("gitdir:").strip()).samefile(git_dir)
+    except OSError:
+        return False
 
 
 def _parts(url: str) -> tuple[str, str]:

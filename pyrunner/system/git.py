@@ -10,7 +10,18 @@ from pathlib import Path
 from pyrunner.errors import PyrunnerError
 
 #: Nothing asks, nothing is paged, and nothing of a repository's own runs.
-_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+_QUIET = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
+    *("-c", "log.showSignature=false"),
+)
+#: Nothing is fetched that is missing, by whatever the repository names, and nothing written by the way.
+_ALONE = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 class GitError(PyrunnerError):
@@ -46,7 +57,7 @@ class Git:
             done = subprocess.run(
                 ["git", *_QUIET, *arguments],
                 cwd=self.folder,
-                env={**self.environment, **(extra or {}), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"},
+                env={**self.environment, **(extra or {}), **_ALONE},
                 input=data,
                 capture_output=True,
                 check=False,
@@ -57,7 +68,8 @@ class Git:
             raise GitError("git is not installed, or not in PATH") from None
         if done.returncode:
             words = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-            raise GitError(f"git {arguments[0]}: {words}", done.returncode)
+            command = next(one for one in arguments if one != "-c" and "=" not in one)
+            raise GitError(f"git {command}: {words}", done.returncode)
         return done.stdout
 
     def text(self, *arguments: str, data: str = "", extra: Mapping[str, str] | None = None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
 from pathlib import Path
 
@@ -13,42 +11,12 @@ from pyrunner.ci.event import NO_COMMIT
 from pyrunner.errors import UsageError
 from pyrunner.snapshot.event import Wanted, play
 from pyrunner.snapshot.files import WorkingFiles, WorkingFolder
-from pyrunner.snapshot.take import Snapshot, open_store, publish, take_snapshot
+from pyrunner.snapshot.take import open_store, publish, take_snapshot
 from pyrunner.snapshot.working_copy import WorkingCopy
-from pyrunner.system.git import Git
 from tests.support.coordinator import GitRepository
+from tests.support.snapshots import environment, files_of, fingerprint, take
 
 pytestmark = pytest.mark.integration
-
-
-def environment() -> dict[str, str]:
-    """Return an environment without the user's git settings."""
-    return {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent"}
-
-
-def fingerprint(folder: Path) -> dict[str, str]:
-    """Return what every file below a folder is, git's own included."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            found[str(path)] = os.readlink(path)
-        elif path.is_file():
-            found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
-        else:
-            found[str(path)] = "folder"
-    return found
-
-
-def take(folder: Path, store: Path) -> tuple[Snapshot, Git]:
-    """Take a snapshot of the working copy that ``folder`` lies in."""
-    copy = WorkingCopy.find(folder, environment())
-    git = open_store(copy, store)
-    return take_snapshot(copy, git), git
-
-
-def files_of(git: Git, sha: str) -> list[str]:
-    """Return the paths in a commit."""
-    return git.names("ls-tree", "-r", "-z", "--name-only", sha)
 
 
 def test_all_that_git_sees(git_repository: GitRepository, tmp_path: Path) -> None:
@@ -143,6 +111,39 @@ def test_hooks_and_settings_do_nothing(git_repository: GitRepository, tmp_path: 
     assert "new.txt" in files_of(store, take_snapshot(copy, store).sha)
     assert not (tmp_path / "hooked").exists()
     assert fingerprint(tree) == before
+
+
+def test_what_the_index_can_say(git_repository: GitRepository, tmp_path: Path) -> None:
+    """Files that are only announced are in it, a file in the place of a folder too; a repository that merely
+    lies within is not, even one without commits."""
+    tree = git_repository.path
+    (tree / "announced.txt").write_text("x")
+    git_repository.git("add", "--intent-to-add", "announced.txt")
+    (tree / "src/hello.txt").unlink()
+    (tree / "src").rmdir()
+    (tree / "src").write_text("a file now")
+    subprocess.run(["git", "init", "-q", str(tree / "nested")], env=environment(), check=True)
+    (tree / "nested/file.txt").write_text("x")
+    before = fingerprint(tree)
+    snapshot, store = take(tree, tmp_path / "store")
+    assert sorted(files_of(store, snapshot.sha)) == ["README.md", "announced.txt", "src"]
+    assert fingerprint(tree) == before
+
+
+def test_settings_that_are_kept(git_repository: GitRepository, tmp_path: Path) -> None:
+    """What says how files are to be read still counts: line ends, modes, and what is ignored."""
+    tree = git_repository.path
+    git_repository.git("config", "core.autocrlf", "input")
+    git_repository.git("config", "core.fileMode", "false")
+    (tree / ".git/info").mkdir(exist_ok=True)
+    (tree / ".git/info/exclude").write_text("private.txt\n")
+    (tree / "private.txt").write_text("x")
+    (tree / "README.md").write_bytes(b"one\r\ntwo\r\n")
+    (tree / "README.md").chmod(0o755)
+    snapshot, store = take(tree, tmp_path / "store")
+    assert store.raw("show", f"{snapshot.sha}:README.md") == b"one\ntwo\n"
+    assert store.text("ls-tree", snapshot.sha, "README.md").startswith("100644")
+    assert "private.txt" not in files_of(store, snapshot.sha)
 
 
 def test_conflict(git_repository: GitRepository, tmp_path: Path) -> None:
