@@ -21,11 +21,12 @@ import pyrunner
 from bench.commands import Run, run
 from bench.figures import Figure, median
 from bench.trees import FILES, LARGE_SIZE, TREE_SIZE, Contents, change_some, grow_tree, write_large
+from pyrunner.system.helper_words import helper_words
 
 _RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 _SCALE = float(os.environ.get("BENCH_SCALE", "1"))
-_START = Path(pyrunner.__file__).parent / "helper" / "start.py"
-_OURS = (sys.executable, "-I", "-X", "utf8", str(_START))
+_PACKAGE = Path(pyrunner.__file__).parent
+_OURS = helper_words(sys.executable, _PACKAGE)
 
 #: MB/s of a changed save, and the other targets of issue 4.
 _RATES = {"zip": 90.0, "tarzstd": 300.0}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyrunner
 from pyrunner.build.context import BuildContext
 from pyrunner.shells.bash import BashWriter
+from pyrunner.system.helper_words import helper_words
 
 
 def helper_command(context: BuildContext) -> tuple[str, ...]:
@@ -20,8 +21,7 @@ def helper_command(context: BuildContext) -> tuple[str, ...]:
     """
     if context.traits.helper_command:
         return context.traits.helper_command
-    start = Path(pyrunner.__file__).resolve().parent / "helper" / "start.py"
-    return (sys.executable, "-I", "-X", "utf8", str(start))
+    return helper_words(sys.executable, Path(pyrunner.__file__).resolve().parent)
 
 
 @contextmanager

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
 
 from pyrunner import __version__
+
+TYPE_CHECKING = False  # typing itself takes longer to import than the version to tell
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -10,7 +10,6 @@ from pyrunner.errors import ArchiveError
 from pyrunner.helper.crews import crew_size
 from pyrunner.helper.entries import Entries
 from pyrunner.helper.limits import Limits
-from pyrunner.helper.wall import Wall
 
 FORMATS: Final = ("zip", "gzip", "raw", "zipzstd", "tarzstd")
 
@@ -54,6 +53,8 @@ def extract_archive(path: str, folder: str, limits: Limits | None = None) -> Non
 
     :raises ArchiveError: when it cannot be read, is broken or hostile; names the entry.
     """
+    from pyrunner.helper.wall import Wall
+
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - the with follows
     except OSError as error:

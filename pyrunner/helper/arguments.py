@@ -1,82 +1,135 @@
-"""Flags of the helper commands: gitlab-runner's own, with their variables (job-execution.md 5.8)."""
+"""Flags of the helper commands: gitlab-runner's own, with their variables (job-execution.md 5.8).
+
+Read here, not by argparse: to import and to prepare that takes as long as all of the command itself, and
+it does not know the ways in which Go programs take flags: ``-name x``, ``--name=x``, ``--switch=false``.
+"""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
 
 from pyrunner.errors import UsageError
 from pyrunner.system.durations import parse_duration
+
+#: The values of a command's flags; ``-`` of their names has become ``_``.
+Options = SimpleNamespace
+
+#: Columns of the names in a help page.
+_WIDTH: Final = 36
+_HELP: Final = ("h", "help")
+_ON: Final = ("1", "t", "true")
+_OFF: Final = ("0", "f", "false")
 
 
 class Flags:
     """The flags of one command; each value falls back to its variable, then to its default."""
 
     def __init__(self, name: str, about: str, environment: Mapping[str, str]) -> None:
-        self._parser = _Parser(prog=f"pyrunner {name}", description=about, allow_abbrev=False)
+        self._name = name
+        self._about = about
         self._environment = environment
+        self._flags: dict[str, _Flag] = {}
+        self._values: dict[str, Any] = {}
 
-    def text(self, *names: str, default: str = "", env: str = "", about: str = "") -> None:
+    def text(self, name: str, default: str = "", env: str = "", about: str = "") -> None:
         """Add a flag with one value."""
-        value = self._environment.get(env) or default if env else default
-        self._parser.add_argument(*_spelled(names), default=value, help=_about(about, env))
+        self._add(name, str, about, env)
+        self._values[name] = self._given(env) or default
 
-    def number(self, *names: str, default: int = 0, env: str = "", about: str = "") -> None:
+    def number(self, name: str, default: int = 0, env: str = "", about: str = "") -> None:
         """Add a flag with a whole number."""
-        value = self._environment.get(env) or str(default) if env else str(default)
-        # a default that is text goes through the same check as a value that is given
-        self._parser.add_argument(*_spelled(names), default=value, type=int, help=_about(about, env))
+        self._add(name, int, about, env)
+        self._values[name] = self._given(env) or default
 
-    def duration(self, *names: str, default: str, env: str = "", about: str = "") -> None:
+    def duration(self, name: str, default: str, env: str = "", about: str = "") -> None:
         """Add a flag with a Go duration; its value is seconds."""
-        value = self._environment.get(env) or default if env else default
-        self._parser.add_argument(
-            *_spelled(names), default=value, type=parse_duration, help=_about(about, env)
-        )
+        self._add(name, parse_duration, about, env)
+        self._values[name] = self._given(env) or default
 
-    def repeated(self, *names: str, about: str = "") -> None:
+    def repeated(self, name: str, about: str = "") -> None:
         """Add a flag that may be given many times."""
-        self._parser.add_argument(*_spelled(names), default=[], action="append", help=about)
+        self._add(name, str, f"{about} (may be given again)", "")
+        self._values[name] = []
 
-    def switch(self, *names: str, env: str = "", about: str = "") -> None:
+    def switch(self, name: str, env: str = "", about: str = "") -> None:
         """Add a flag without a value."""
-        on = is_on(self._environment, env)
-        self._parser.add_argument(*_spelled(names), default=on, action="store_true", help=_about(about, env))
+        self._add(name, None, about, env)
+        self._values[name] = is_on(self._environment, env)
 
     def accepted(self, *names: str) -> None:
         """Add flags that scripts for gitlab-runner give and that change nothing here."""
         for name in names:
-            self._parser.add_argument(f"--{name}", help="accepted, without effect")
+            self.text(name, about="accepted, without effect")
 
-    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Read a command line.
+    def read(self, arguments: Sequence[str]) -> Options:
+        """Read a command line; asked for help, show it and exit.
 
         :raises UsageError: when it cannot be read.
         """
-        return self._parser.parse_args(arguments)
+        values = dict(self._values)
+        waiting = list(reversed(arguments))
+        while waiting:
+            word = waiting.pop()
+            name, equals, text = word.removeprefix("-").removeprefix("-").partition("=")
+            if name in _HELP and word != name:
+                sys.stdout.write(self._help())
+                raise SystemExit(0)
+            flag = self._flags.get(name)
+            if flag is None or not word.startswith("-"):
+                raise self._wrong(f"flag provided but not defined: {word}")
+            if flag.kind is None:
+                values[name] = self._boolean(word, text) if equals else True
+                continue
+            if not equals:
+                if not waiting:
+                    raise self._wrong(f"flag needs an argument: {word}")
+                text = waiting.pop()
+            if isinstance(values[name], list):
+                values[name] = [*values[name], text]
+            else:
+                values[name] = text
+        return Options(**{name.replace("-", "_"): self._read(name, value) for name, value in values.items()})
+
+    def _add(self, name: str, kind: Callable[[str], Any] | None, about: str, env: str) -> None:
+        self._flags[name] = _Flag(kind, f"{about} [${env}]" if env else about)
+
+    def _given(self, env: str) -> str:
+        return self._environment.get(env, "") if env else ""
+
+    def _read(self, name: str, value: Any) -> Any:
+        kind = self._flags[name].kind
+        if kind is None or not isinstance(value, str):
+            return value
+        try:
+            return kind(value)
+        except ValueError:
+            raise self._wrong(f'invalid value "{value}" for flag --{name}') from None
+
+    def _boolean(self, word: str, text: str) -> bool:
+        if text.lower() not in (*_ON, *_OFF):
+            raise self._wrong(f"invalid boolean value: {word}")
+        return text.lower() in _ON
+
+    def _wrong(self, message: str) -> UsageError:
+        return UsageError(f"{message}: see pyrunner {self._name} --help")
+
+    def _help(self) -> str:
+        lines = [f"Usage: pyrunner {self._name} [flags]", "", self._about, "", "Flags:"]
+        for name, flag in self._flags.items():
+            shown = f"  --{name}" if flag.kind is None else f"  --{name} value"
+            lines.append(f"{shown:<{_WIDTH}} {flag.about}".rstrip())
+        return "\n".join(lines) + "\n"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports errors as ours do."""
-
-    def format_help(self) -> str:
-        """Return the help page, begun as those of the other commands."""
-        return "Usage" + super().format_help().removeprefix("usage")
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong."""
-        raise UsageError(f"{message}: see {self.prog} --help")
+class _Flag(NamedTuple):
+    #: Makes a value of its text; None: a switch.
+    kind: Callable[[str], Any] | None
+    about: str
 
 
 def is_on(environment: Mapping[str, str], variable: str) -> bool:
     """Tell whether a variable switches something on."""
-    return environment.get(variable, "").lower() in ("1", "t", "true")
-
-
-def _spelled(names: Sequence[str]) -> list[str]:
-    return [f"--{name}" for name in names]
-
-
-def _about(about: str, env: str) -> str:
-    return f"{about} [${env}]" if env else about
+    return environment.get(variable, "").lower() in _ON

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyrunner.helper.arguments import Flags
+from pyrunner.helper.arguments import Flags, Options
 
 if TYPE_CHECKING:
     from pyrunner.gitlab.credentials import JobCredentials
@@ -35,7 +34,7 @@ def add_meter_flag(flags: Flags) -> None:
 
 
 def connect(
-    options: Namespace, environment: Mapping[str, str]
+    options: Options, environment: Mapping[str, str]
 ) -> tuple[Transport | DirectTransport, JobCredentials]:
     """Return the way to the coordinator and who speaks there; nothing is opened before the first call."""
     # The HTTP client takes longer to import than all the rest: only when there is something to send.

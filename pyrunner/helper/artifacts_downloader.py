@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyrunner.errors import ArchiveError, PyrunnerError, UsageError
 from pyrunner.helper.archives import extract_archive
-from pyrunner.helper.arguments import Flags, is_on
+from pyrunner.helper.arguments import Flags, Options, is_on
 from pyrunner.helper.artifacts import add_job_flags, add_meter_flag, connect
 from pyrunner.helper.limits import read_limits
 from pyrunner.helper.meter import Meter
@@ -44,7 +43,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         Path(staged).unlink(missing_ok=True)
 
 
-def _check(options: Namespace) -> None:
+def _check(options: Options) -> None:
     complete = True
     for missing, text in (
         (not options.url, "Missing URL (--url)"),
@@ -58,7 +57,7 @@ def _check(options: Namespace) -> None:
         raise UsageError("Incomplete arguments")
 
 
-def _download(options: Namespace, environment: Mapping[str, str], target: Path) -> None:
+def _download(options: Options, environment: Mapping[str, str], target: Path) -> None:
     from pyrunner.gitlab.downloads import DownloadState, download_artifacts
 
     transport, job = connect(options, environment)

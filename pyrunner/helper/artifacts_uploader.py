@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
@@ -12,7 +11,7 @@ from typing import Final
 
 from pyrunner.errors import PyrunnerError, UsageError
 from pyrunner.helper.archives import FORMATS, archive_pieces
-from pyrunner.helper.arguments import Flags
+from pyrunner.helper.arguments import Flags, Options
 from pyrunner.helper.artifacts import add_job_flags, add_meter_flag, connect
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand, expand_paths
@@ -66,7 +65,7 @@ def file_name(name: str, form: str) -> str:
 
 
 def _upload(
-    options: Namespace, environment: Mapping[str, str], collection: Collection, form: str, name: str
+    options: Options, environment: Mapping[str, str], collection: Collection, form: str, name: str
 ) -> None:
     from pyrunner.gitlab.artifacts import ArtifactFile, TransferLimits, UploadState, upload_artifacts
 
@@ -94,7 +93,7 @@ def _upload(
         raise PyrunnerError(result.reason)
 
 
-def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace:
+def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     flags = Flags("artifacts-uploader", "create and upload build artifacts (internal)", environment)
     add_job_flags(flags)
     flags.repeated("path", about="Add paths to archive")

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import tempfile
 import time
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from pyrunner.errors import ArchiveError, UsageError
 from pyrunner.helper import fingerprint
-from pyrunner.helper.archives import archive_pieces
-from pyrunner.helper.arguments import Flags
+from pyrunner.helper.arguments import Flags, Options
 from pyrunner.helper.collect import Collection
 from pyrunner.helper.expand import expand_paths
-from pyrunner.helper.fingerprint import FINGERPRINT_FILE, Fingerprint, Record
-from pyrunner.helper.levels import known_level
-from pyrunner.helper.remote.options import add_upload_flags, read_target
-from pyrunner.helper.remote.storing import write_metadata
-from pyrunner.helper.remote.transfer import is_stored, upload
+from pyrunner.helper.fingerprint import Fingerprint, Record
+from pyrunner.helper.remote.options import Target, add_upload_flags, read_target
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +33,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if not options.file:
         raise UsageError("Missing --file")
     target = read_target(options, environment)
-    file = Path(options.file)
+    file: str = options.file
     _take_over_alternate(file, options.alternate_file)
     form = options.compression_format.lower()
     form = form if form in ("tarzstd", "zipzstd") else "zip"
@@ -66,7 +58,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         if ours or options.alternate_file == options.file:
             _log.info("Archive is up to date!")
             return
-        if target is not None and is_stored(target, file):
+        if target is not None and _is_stored(target, file):
             _log.info("Primary cache already exists remotely, skipping upload")
             return
         _log.info("Primary cache does not exist remotely, uploading existing archive")
@@ -75,10 +67,14 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if target is None:
         _tell_it_stays()
         return
-    upload(target, file, _metadata(options.metadata))
+    from pathlib import Path
+
+    from pyrunner.helper.remote.transfer import upload
+
+    upload(target, Path(file), _metadata(options.metadata))
 
 
-def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace:
+def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     flags = Flags("cache-archiver", "create and upload cache artifacts (internal)", environment)
     flags.repeated("path", about="Add paths to archive")
     flags.repeated("exclude", about="Exclude paths from the archive")
@@ -95,15 +91,15 @@ def _read(arguments: Sequence[str], environment: Mapping[str, str]) -> Namespace
     return flags.read(arguments)
 
 
-def _take_over_alternate(file: Path, alternate: str) -> None:
+def _take_over_alternate(file: str, alternate: str) -> None:
     """Rename the archive of the other key scheme when there is none of this one (7.3 step 1)."""
-    if not alternate or alternate == str(file) or file.exists() or not Path(alternate).exists():
+    if not alternate or alternate == file or os.path.exists(file) or not os.path.exists(alternate):
         return
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path(alternate).rename(file)
+        os.makedirs(os.path.dirname(file) or ".", mode=0o700, exist_ok=True)
+        os.rename(alternate, file)
         with suppress(FileNotFoundError):
-            (Path(alternate).parent / FINGERPRINT_FILE).rename(file.parent / FINGERPRINT_FILE)
+            os.rename(fingerprint.beside(alternate), fingerprint.beside(file))
     except OSError as error:
         _log.warning(
             "Failed to rename alternate cache file to primary", extra={"fields": {"error": error.strerror}}
@@ -112,10 +108,18 @@ def _take_over_alternate(file: Path, alternate: str) -> None:
     _log.info("Renamed alternate cache file to primary")
 
 
-def _is_outdated(file: Path, collection: Collection, now: Fingerprint, recorded: Record | None) -> bool:
+def _is_stored(target: Target, file: str) -> bool:
+    from pathlib import Path
+
+    from pyrunner.helper.remote.transfer import is_stored
+
+    return is_stored(target, Path(file))
+
+
+def _is_outdated(file: str, collection: Collection, now: Fingerprint, recorded: Record | None) -> bool:
     """Tell whether an archive has to be made; for one that is not ours only times count (12, 30)."""
     try:
-        made = file.stat().st_mtime_ns
+        made = os.stat(file).st_mtime_ns
     except FileNotFoundError:
         return True
     except OSError as error:
@@ -126,38 +130,54 @@ def _is_outdated(file: Path, collection: Collection, now: Fingerprint, recorded:
     return now.newest > made or not now.matches(recorded)
 
 
-def _create(file: Path, collection: Collection, form: str, options: Namespace, now: Fingerprint) -> None:
+def _create(file: str, collection: Collection, form: str, options: Options, now: Fingerprint) -> None:
     """Make the archive beside its place and move it there: nobody ever sees half of one."""
+    # All this takes time to import, and most caches have not changed.
+    import tempfile
+
+    from pyrunner.helper.archives import archive_pieces
+    from pyrunner.helper.levels import known_level
+    from pyrunner.helper.remote.storing import write_metadata
+
     level = known_level(options.compression_level)
     content = _metadata(options.metadata)
+    folder = os.path.dirname(file) or "."
     temporary = ""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_leftovers(file.parent)
-        fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=file.parent)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _remove_leftovers(folder)
+        fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
         with os.fdopen(fd, "wb") as out:
             for piece in archive_pieces(form, collection.entries(), level):
                 out.write(piece)
-        Path(temporary).replace(file)
+            out.flush()
+            made = os.fstat(fd)
+        os.replace(temporary, file)
         temporary = ""
-        write_metadata(file.parent, content)
-        fingerprint.store(file, now.record())
+        write_metadata(folder, content)
+        fingerprint.store(file, made, now.record())
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
     finally:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
 
 
-def _remove_leftovers(folder: Path) -> None:
+def _remove_leftovers(folder: str) -> None:
     """Remove what archivers that were killed have left: nobody works on one archive for a day."""
-    for one in folder.glob(f"{_TEMPORARY}*"):
-        with suppress(OSError):
-            if time.time() - one.lstat().st_mtime > _ABANDONED:
-                one.unlink()
+    with os.scandir(folder) as found:
+        for one in found:
+            with suppress(OSError):
+                if one.name.startswith(_TEMPORARY) and (
+                    time.time() - one.stat(follow_symlinks=False).st_mtime > _ABANDONED
+                ):
+                    os.unlink(one.path)
 
 
 def _metadata(text: str) -> dict[str, str]:
+    import json  # only where there is something to save
+
     try:
         value = json.loads(text)
     except ValueError:

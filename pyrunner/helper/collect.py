@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyrunner.errors import UsageError
 from pyrunner.helper import globs
-from pyrunner.helper.entries import Entries
 from pyrunner.helper.folders import FolderChain
 from pyrunner.helper.inventory import Inventory, row
 from pyrunner.helper.walk import Walk
+
+if TYPE_CHECKING:
+    from pyrunner.helper.entries import Entries
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class Collection:
 
     def entries(self) -> Entries:
         """Return all, each once, in the order that archives hold them."""
+        from pyrunner.helper.entries import Entries  # most caches have not changed
+
         return Entries(self.inventory.sizes(), sorted(self._doors))
 
     def _add_path(self, path: str) -> None:
@@ -84,6 +88,8 @@ class Collection:
             )
 
     def _add_untracked(self) -> None:
+        import subprocess  # of all that is collected, only this takes another program
+
         try:
             done = subprocess.run(["git", "ls-files", "-o", "-z"], stdout=subprocess.PIPE, check=False)
         except OSError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -20,7 +19,8 @@ from pyrunner.errors import ArchiveError
 #: Each process has memory of its own, and a disk has its limit.
 _MOST: Final = 4
 _PIPE_SIZE: Final = 1 << 20
-_HEAD: Final = struct.Struct("<BQQ")
+#: Bytes of a length.
+_LENGTH: Final = 8
 _RESULT: Final = 0
 _END: Final = 1
 _FAILED: Final = 2
@@ -148,14 +148,17 @@ def _work(results: Iterable[Result], pipe: int) -> None:
 
 
 def _send(pipe: int, kind: int, body: bytes = b"", note: bytes = b"") -> None:
-    for part in (_HEAD.pack(kind, len(body), len(note)) + note, body):
+    head = bytes([kind]) + b"".join(len(part).to_bytes(_LENGTH, "little") for part in (body, note))
+    for part in (head + note, body):
         view = memoryview(part)
         while view:
             view = view[os.write(pipe, view) :]
 
 
 def _receive(pipe: int) -> Result | None:
-    kind, length, noted = _HEAD.unpack(_read(pipe, _HEAD.size))
+    head = _read(pipe, 1 + 2 * _LENGTH)
+    kind = head[0]
+    length, noted = (int.from_bytes(head[at : at + _LENGTH], "little") for at in (1, 1 + _LENGTH))
     note = _read(pipe, noted)
     body = _read(pipe, length)
     if kind == _FAILED:

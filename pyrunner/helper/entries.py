@@ -11,12 +11,6 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-#: Sizes of what is no regular file.
-FOLDER: Final = -1
-LINK: Final = -2
-#: A pipe, socket or device: no entry of an archive.
-OTHER: Final = -3
-
 #: Bytes of files that are packed at a time; larger files are cut.
 BLOCK: Final = 1 << 20
 _MOST_IN_A_UNIT: Final = 256
@@ -38,7 +32,7 @@ class Unit(NamedTuple):
 class Entries:
     """Paths in the order of their bytes, with sizes.
 
-    :param files: path → size as it was found, or one of the constants above.
+    :param files: path → size as it was found, or what it is instead of a file (:mod:`.inventory`).
     :param doors: folders to which links lead on purpose.
     """
 

@@ -12,7 +12,11 @@ from pyrunner.system.golang import quoted
 
 _log = logging.getLogger(__name__)
 
-_PART: Final = re.compile(
+#: What has none of these stays as it is.
+_MARKS: Final = frozenset("\\$`")
+
+#: Compiled at the first use: few paths have variables.
+_PART: Final = (
     r"""\\(?P<escaped>[\\$`"])"""
     r"""|\$(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-+])(?P<word>[^{}$`]*))?\}"""
@@ -43,7 +47,7 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
             return (value or "") if given else found["word"]
         return found["word"] if given else ""
 
-    return _PART.sub(replaced, text)
+    return re.sub(_PART, replaced, text)
 
 
 def expand_paths(paths: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -51,7 +55,7 @@ def expand_paths(paths: Sequence[str], environment: Mapping[str, str]) -> list[s
     expanded = []
     for path in paths:
         try:
-            expanded.append(expand(path, environment))
+            expanded.append(expand(path, environment) if _MARKS.intersection(path) else path)
         except UsageError as error:
             _log.warning("invalid path %s: %s", quoted(path), error)
             expanded.append(path)

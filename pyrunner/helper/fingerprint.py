@@ -11,25 +11,21 @@ whole seconds only, so a tree that was just restored from one is compared by the
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import tempfile
+from _blake2 import blake2b  # what hashlib has it from, without OpenSSL and the time to load it
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from pyrunner.helper.inventory import Inventory, packed_with_whole_seconds
 
-FINGERPRINT_FILE: Final = "fingerprint.json"
+FINGERPRINT_FILE: Final = "fingerprint"
 
-_VERSION: Final = 2
+_VERSION: Final = 3
+_DIGEST_SIZE: Final = 32
 _LARGEST: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What an archive was made from: two digests, with times as they were and cut to the second."""
 
     exact: str
@@ -44,7 +40,7 @@ class Fingerprint:
 
     def __init__(self, inventory: Inventory, options: Mapping[str, object]) -> None:
         self._inventory = inventory
-        self._head = json.dumps([_VERSION, sorted(options.items())]).encode()
+        self._head = repr((_VERSION, sorted(options.items()))).encode(errors="surrogateescape")
         self._exact = self._digest(inventory.batches)
 
     @property
@@ -63,44 +59,43 @@ class Fingerprint:
         return Record(self._exact, self._digest(map(packed_with_whole_seconds, self._inventory.batches)))
 
     def _digest(self, batches: Iterable[bytes]) -> str:
-        digest = hashlib.sha256(self._head)
+        digest = blake2b(self._head, digest_size=_DIGEST_SIZE)
         for batch in batches:
             digest.update(b"%d:" % len(batch))
             digest.update(batch)
         return digest.hexdigest()
 
 
-def load(archive: Path) -> Record | None:
+def load(archive: str) -> Record | None:
     """Return the recorded fingerprint of ``archive``; None when there is none that belongs to it."""
     try:
-        text = (archive.parent / FINGERPRINT_FILE).read_bytes()[:_LARGEST]
-        value: Any = json.loads(text)
-        if value["version"] != _VERSION or value["archive"] != _identity(archive):
+        with open(beside(archive), "rb") as file:
+            version, identity, exact, rounded = file.read(_LARGEST).decode("ascii").split("\n")[:4]
+        if version != str(_VERSION) or identity != _identity(os.stat(archive)):
             return None
-        return Record(str(value["exact"]), str(value["rounded"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Record(exact, rounded)
+    except (OSError, ValueError):
         return None  # written by another version, torn, or for another archive: as if it were not there
 
 
-def store(archive: Path, record: Record) -> None:
+def store(archive: str, made: os.stat_result, record: Record) -> None:
     """Record what ``archive``, just published, was made from.
 
-    When another archive has taken its place meanwhile, the record fits neither, and is not used.
-
+    :param made: of that archive: the record does not fit another that has taken its place meanwhile.
     :raises OSError: as the system reports it.
     """
-    value = {
-        "version": _VERSION,
-        "archive": _identity(archive),
-        "exact": record.exact,
-        "rounded": record.rounded,
-    }
-    fd, temporary = tempfile.mkstemp(prefix="fingerprint_", dir=archive.parent)
+    import tempfile  # only where something has changed
+
+    fd, temporary = tempfile.mkstemp(prefix="fingerprint_", dir=os.path.dirname(archive) or ".")
     with os.fdopen(fd, "w") as file:
-        json.dump(value, file)
-    os.replace(temporary, archive.parent / FINGERPRINT_FILE)
+        file.write("\n".join((str(_VERSION), _identity(made), *record, "")))
+    os.replace(temporary, beside(archive))
 
 
-def _identity(archive: Path) -> list[int]:
-    status = os.stat(archive)
-    return [status.st_ino, status.st_size, status.st_mtime_ns]
+def beside(archive: str) -> str:
+    """Return where the record of ``archive`` is."""
+    return os.path.join(os.path.dirname(archive), FINGERPRINT_FILE)
+
+
+def _identity(status: os.stat_result) -> str:
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"

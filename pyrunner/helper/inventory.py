@@ -8,11 +8,17 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from pyrunner.helper.entries import FOLDER, LINK, OTHER
+#: Sizes of what is no regular file.
+FOLDER: Final = -1
+LINK: Final = -2
+#: A pipe, socket or device: no entry of an archive.
+OTHER: Final = -3
 
 #: Of marshal's forms: from the next one on, equal values may look different.
 _FORM: Final = 2
 _SECOND: Final = 10**9
+#: Of a mode: kind and permissions.
+KEPT: Final = 0o170777
 
 #: Name, kind and mode, size, modification time in nanoseconds, target of a link. Of folders no time counts:
 #: whatever makes a temporary file in them changes it.
@@ -34,12 +40,13 @@ class Inventory:
     def add(self, folder: str, rows: list[Row], newest: int) -> None:
         """Take in entries of one folder.
 
-        :param newest: latest modification of any of them, folders and links included.
+        :param newest: latest modification of those that are no files.
         """
-        times = [row[3] for row in rows]
         self.batches.append(marshal.dumps((folder, rows), _FORM))
-        self.newest = max(self.newest, newest)
-        self.newest_file = max(self.newest_file, *times)
+        times = [row[3] for row in rows]
+        newest_file = max(times)
+        self.newest = max(self.newest, newest, newest_file)
+        self.newest_file = max(self.newest_file, newest_file)
         self.whole = self.whole and not any(time % _SECOND for time in times)
 
     def folders(self) -> Iterator[tuple[str, list[Row]]]:
@@ -49,7 +56,7 @@ class Inventory:
             yield folder, rows
 
     def sizes(self) -> dict[str, int]:
-        """Return path → size, or what it is instead of a file (:mod:`.entries`)."""
+        """Return path → size, or what it is instead of a file, one of the constants above."""
         found: dict[str, int] = {}
         for folder, rows in self.folders():
             prefix = f"{folder}/" if folder else ""
@@ -81,7 +88,7 @@ def row(name: str, status: os.stat_result, folder: int | None) -> Row:
 
     :param folder: descriptor of where it is; None: the working directory.
     """
-    mode = status.st_mode & 0o170777
+    mode = status.st_mode & KEPT
     if stat.S_ISREG(mode):
         return name, mode, status.st_size, status.st_mtime_ns, ""
     if stat.S_ISLNK(mode):

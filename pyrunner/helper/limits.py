@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyrunner.errors import ArchiveError, UsageError
 
@@ -16,8 +15,7 @@ VARIABLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Limits of one archive; 0: none.
 
     :param entries: how many.

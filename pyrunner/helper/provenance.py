@@ -7,13 +7,13 @@ import json
 import logging
 import os
 import tempfile
-from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from pyrunner import COMPATIBLE_VERSION, __version__
 from pyrunner.errors import ArchiveError, UsageError
+from pyrunner.helper.arguments import Options
 from pyrunner.helper.entries import Entries
 from pyrunner.helper.sources import Sources, read_blocks
 from pyrunner.protocol.runner import go_architecture
@@ -29,7 +29,7 @@ _PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
 _BLOCK: Final = 1 << 20
 
 
-def write_statement(options: Namespace, name: str, entries: Entries) -> str:
+def write_statement(options: Options, name: str, entries: Entries) -> str:
     """Write the statement about ``entries`` into the working directory and return its path.
 
     :raises PyrunnerError: when a file cannot be read, the statement not written, or a time is none.
@@ -55,7 +55,7 @@ def write_statement(options: Namespace, name: str, entries: Entries) -> str:
     return path
 
 
-def _statement(options: Namespace, entries: Entries) -> dict[str, Any]:
+def _statement(options: Options, entries: Entries) -> dict[str, Any]:
     with Sources(entries.doors) as sources:
         files = (one for one, size in zip(entries.paths(), entries.sizes, strict=True) if size >= 0)
         digests = [(one, _digest(sources, one)) for one in files]
@@ -67,7 +67,7 @@ def _statement(options: Namespace, entries: Entries) -> dict[str, Any]:
     }
 
 
-def _predicate(options: Namespace) -> dict[str, Any]:
+def _predicate(options: Options) -> dict[str, Any]:
     version = f"v{COMPATIBLE_VERSION}"
     parameters = dict.fromkeys(options.metadata_parameter, "")
     return {

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.crews import Crew, Result
-from pyrunner.helper.entries import FOLDER, LINK, Entries, Unit
+from pyrunner.helper.entries import Entries, Unit
+from pyrunner.helper.inventory import FOLDER, LINK
 from pyrunner.helper.levels import Pack, zstd_packer
 from pyrunner.helper.sources import Sources, read_fully
 from pyrunner.helper.tarformat import BLOCK, FILE_TYPE, FOLDER_TYPE, LINK_TYPE, header, padding

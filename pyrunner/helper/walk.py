@@ -7,12 +7,11 @@ import marshal
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from typing import Final
 
 from pyrunner.helper.crews import Crew, Result, crew_size
 from pyrunner.helper.folders import FolderChain
-from pyrunner.helper.inventory import Inventory, Row, row
+from pyrunner.helper.inventory import KEPT, Inventory, Row, row
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +23,7 @@ _PIECES: Final = 64
 
 _KIND: Final = 0o170000
 _IS_FOLDER: Final = 0o040000
-
-_by_name = attrgetter("name")
+_IS_FILE: Final = 0o100000
 
 
 class Walk:
@@ -49,16 +47,15 @@ class Walk:
 
         The order depends on the tree alone, not on the number of processes.
         """
-        pending, looked_at = [top], 0
+        pending, done, looked_at = [top], 0, 0
         with FolderChain(doors=self._doors) as chain:
-            while pending and looked_at < _ALONE:
-                following: list[str] = []
-                for folder in pending:
-                    looked_at += self._folder(chain, folder, following)
-                pending = following
+            while done < len(pending) and looked_at < _ALONE:
+                looked_at += self._folder(chain, pending[done], pending)
+                done += 1
+        del pending[:done]
         workers = crew_size() if len(pending) >= _WORTH_A_CREW else 1
-        size = max(1, len(pending) // _PIECES)
-        pieces = [pending[at : at + size] for at in range(0, len(pending), size)]
+        # The first ones are higher up and so hold more: each piece gets some of them.
+        pieces = [pending[first::_PIECES] for first in range(min(_PIECES, len(pending)))]
 
         def share(number: int, count: int) -> Iterator[Result]:
             for folders in pieces[number::count]:
@@ -85,31 +82,35 @@ class Walk:
         """Take in what a folder holds and add its folders to ``folders``; returns how many there are."""
         try:
             fd = chain.open(folder)
-            with os.scandir("." if fd is None else fd) as found:
-                children = sorted(found, key=_by_name)
+            names = sorted(os.listdir("." if fd is None else fd))
         except OSError:
             return 0  # no folder, not ours to read, or gone: the entry itself is all there is
         prefix = f"{folder}/" if folder else ""
         rows: list[Row] = []
         newest = 0
-        for child in children:
-            name = child.name
+        rule_against = self._rule_against
+        for name in names:
             try:
-                status = child.stat(follow_symlinks=False)
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
                 continue  # gone since it was found
             except OSError as error:
                 path = prefix + name
                 _log.warning("%s: lstat %s: %s", path, path, (error.strerror or "").lower())
                 continue
-            if status.st_mode & _KIND == _IS_FOLDER:
+            mode = status.st_mode
+            kind = mode & _KIND
+            if kind == _IS_FOLDER:
                 folders.append(prefix + name)
-            if self._rule_against is not None and (rule := self._rule_against(prefix + name)) is not None:
+            if rule_against is not None and (rule := rule_against(prefix + name)) is not None:
                 self.excluded[rule] += 1
                 continue
-            rows.append(row(name, status, fd))
-            newest = max(newest, status.st_mtime_ns)
+            if kind == _IS_FILE:  # as :func:`row` makes it: most are files, and each call takes its time
+                rows.append((name, mode & KEPT, status.st_size, status.st_mtime_ns, ""))
+            else:
+                rows.append(row(name, status, fd))
+                newest = max(newest, status.st_mtime_ns)
         if rows:
             self.inventory.add(folder, rows, newest)
             self.count += len(rows)
-        return len(children)
+        return len(names)

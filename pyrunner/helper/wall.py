@@ -13,8 +13,7 @@ import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.folders import FOLDER, FolderChain
@@ -29,8 +28,7 @@ _STAGING: Final = ".pyrunner-unpacking-"
 _ABANDONED: Final = 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What an entry says about itself; owner -1: nothing."""
 
     mode: int

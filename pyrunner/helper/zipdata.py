@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.levels import checksum, inflater
@@ -19,8 +18,7 @@ _PLAIN: Final = 1 << 20
 _ENCRYPTED: Final = 0x1
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of an archive's directory."""
 
     name: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import struct
 import time
-from dataclasses import dataclass
 from os import stat_result
 from typing import Final
 
@@ -28,28 +27,28 @@ MAX16: Final = 0xFFFF
 MAX32: Final = 0xFFFFFFFF
 
 
-@dataclass(slots=True)
 class ZipRecord:
     """One entry on its way into an archive.
 
     :param name: as it is written, a folder's with its slash.
     :param mtime: seconds: the format has no more.
-    :param streamed: sizes follow the data.
-    :param wide: sizes have 64 bits.
+    ``streamed``: sizes follow the data; ``wide``: sizes have 64 bits.
     """
 
-    name: bytes
-    mode: int
-    mtime: int
-    uid: int
-    gid: int
-    method: int = STORED
-    streamed: bool = False
-    wide: bool = False
-    crc: int = 0
-    packed: int = 0
-    size: int = 0
-    offset: int = 0
+    __slots__ = (
+        "crc", "gid", "method", "mode", "mtime", "name", "offset", "packed", "size", "streamed", "uid",
+        "wide",
+    )  # fmt: skip
+
+    def __init__(self, name: bytes, mode: int, mtime: int, uid: int, gid: int) -> None:
+        self.name = name
+        self.mode = mode
+        self.mtime = mtime
+        self.uid = uid
+        self.gid = gid
+        self.method = STORED
+        self.streamed = self.wide = False
+        self.crc = self.packed = self.size = self.offset = 0
 
     @classmethod
     def of(cls, name: bytes, status: stat_result) -> ZipRecord:

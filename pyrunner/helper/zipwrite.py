@@ -14,7 +14,8 @@ from typing import BinaryIO, Final
 
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.crews import Crew, Result
-from pyrunner.helper.entries import FOLDER, LINK, Entries, Unit
+from pyrunner.helper.entries import Entries, Unit
+from pyrunner.helper.inventory import FOLDER, LINK
 from pyrunner.helper.levels import Pack, checksum, deflater, joined_checksum, zstd_packer
 from pyrunner.helper.sources import Sources, read_fully
 from pyrunner.helper.zipformat import (

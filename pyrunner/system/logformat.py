@@ -7,12 +7,10 @@ Durations are :class:`datetime.timedelta`: ``30s`` in text, integer nanoseconds 
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import signal
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pyrunner.system.durations import format_duration
@@ -164,12 +162,14 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             value["traceback"] = self.formatException(record.exc_info)
 
+        import json  # helper commands start again and again, and never need it
+
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return _JSON_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", _SURROGATE.sub("\ufffd", text))
 
 
 def _timedelta() -> type[timedelta]:
-    """Return the type: imported late, for helper commands, which log a line or two, start again and again."""
+    """Return the type; it takes a millisecond to import."""
     from datetime import timedelta
 
     return timedelta
@@ -194,6 +194,8 @@ def _timestamp(created: float) -> str:
     """Return RFC 3339 with a fraction that has no trailing zeros, in local time."""
 
     # of the nanoseconds that Go shows, a Python record knows the microseconds
+    from datetime import UTC, datetime
+
     moment = datetime.fromtimestamp(created, tz=UTC).astimezone()
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     if moment.microsecond:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import logging
 import re
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 from pyrunner.errors import PyrunnerError
 
@@ -59,6 +57,8 @@ def answer_failure(status: int, reason: str, body: bytes) -> TransferError:
 
 def clean_url(url: str) -> str:
     """Return ``url`` without credentials, query and fragment: a presigned one is a secret."""
+    from urllib.parse import urlsplit  # only where something is said about an address
+
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -69,4 +69,6 @@ def clean_url(url: str) -> str:
 
 def _printable(text: str) -> str:
     """Return text of a server that is fit for a job's log."""
+    import html  # only for a server's own words
+
     return "".join(one if one.isprintable() else " " for one in html.unescape(text))[:_LONGEST]

@@ -109,10 +109,10 @@ def upload(target: Target, file: Path, metadata: Mapping[str, str]) -> None:
     place = parse(target.gocloud_url)
     objects = open_store(place, target.environment, target.tuning)
     try:
-        size = file.stat().st_size
-        with Meter("Uploading cache", size, target.tuning.meter) as meter:
+        status = file.stat()
+        with Meter("Uploading cache", status.st_size, target.tuning.meter) as meter:
             etag = objects.write(place.name, file, metadata, meter.add)
-        record_etag(file, etag)
+        record_etag(file, status, etag)
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
 

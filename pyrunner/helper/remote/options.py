@@ -6,24 +6,21 @@ whoever knows a presigned URL can use it, and everybody on a machine sees argume
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from pyrunner.errors import UsageError
-from pyrunner.helper.arguments import Flags
-from pyrunner.helper.remote.envfile import read_env_file
+from pyrunner.helper.arguments import Flags, Options
 
 DEFAULT_BUFFER: Final = 4 * 1024 * 1024
 DEFAULT_CHUNK: Final = 16 * 1024 * 1024
 DEFAULT_CONCURRENCY: Final = 16
 _DEFAULT_MINUTES: Final = 10
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(NamedTuple):
     """How to transfer."""
 
     #: Seconds that one request may take from its start to its last byte.
@@ -43,8 +40,7 @@ class Tuning:
     parallel: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """An archive in object storage; one of ``url`` and ``gocloud_url`` is set."""
 
     tuning: Tuning
@@ -56,22 +52,29 @@ class Source:
     gocloud_url: str = ""
     alternate_gocloud_url: str = ""
     #: For ``gocloud_url``: credentials win over what the process has.
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = _NOTHING
+
+    def __repr__(self) -> str:
+        """Say nothing: addresses, headers and variables are secrets."""
+        return f"{type(self).__name__}(...)"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where an archive is to be stored; one of ``url`` and ``gocloud_url`` is set."""
 
     tuning: Tuning
     url: str = ""
     #: For a HEAD request: is it there already?
     check_url: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NOTHING
     gocloud_url: str = ""
     #: Bytes of the largest archive to send; 0: no limit.
     limit: int = 0
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = _NOTHING
+
+    def __repr__(self) -> str:
+        """Say nothing: addresses, headers and variables are secrets."""
+        return f"{type(self).__name__}(...)"
 
 
 def add_download_flags(flags: Flags) -> None:
@@ -117,13 +120,13 @@ def _add_tuning(flags: Flags) -> None:
     )
 
 
-def read_source(options: Namespace, environment: Mapping[str, str]) -> Source | None:
+def read_source(options: Options, environment: Mapping[str, str]) -> Source | None:
     """Return what is to be fetched; None: only the local archive is meant.
 
     :raises UsageError: for values that cannot be.
     """
     tuning = _tuning(options, environment)
-    handed = read_env_file(options.env_file)
+    handed = _handed(options)
     source = Source(
         tuning,
         url=options.url or handed.get("PYRUNNER_CACHE_URL", ""),
@@ -139,13 +142,13 @@ def read_source(options: Namespace, environment: Mapping[str, str]) -> Source | 
     return source if source.url or source.gocloud_url else None
 
 
-def read_target(options: Namespace, environment: Mapping[str, str]) -> Target | None:
+def read_target(options: Options, environment: Mapping[str, str]) -> Target | None:
     """Return where to store; None: only the local archive is meant.
 
     :raises UsageError: for values that cannot be.
     """
     tuning = _tuning(options, environment)
-    handed = read_env_file(options.env_file)
+    handed = _handed(options)
     target = Target(
         tuning,
         url=options.url or handed.get("PYRUNNER_CACHE_URL", ""),
@@ -158,10 +161,20 @@ def read_target(options: Namespace, environment: Mapping[str, str]) -> Target | 
     return target if target.url or target.gocloud_url else None
 
 
+def _handed(options: Options) -> dict[str, str]:
+    if not options.env_file:
+        return {}
+    from pyrunner.helper.remote.envfile import read_env_file
+
+    return read_env_file(options.env_file)
+
+
 def _headers(given: list[str], handed: str) -> dict[str, str]:
     """Return the headers of an upload; what is not ``key: value`` does not count."""
     headers: dict[str, str] = {}
     if handed:
+        import json  # only where there is a remote cache
+
         headers.update({str(key): str(value) for key, value in json.loads(handed).items()})
     for one in given:
         key, colon, value = one.partition(":")
@@ -170,7 +183,7 @@ def _headers(given: list[str], handed: str) -> dict[str, str]:
     return headers
 
 
-def _tuning(options: Namespace, environment: Mapping[str, str]) -> Tuning:
+def _tuning(options: Options, environment: Mapping[str, str]) -> Tuning:
     buffer = options.transfer_buffer_size or DEFAULT_BUFFER
     if buffer < 0:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -150,11 +151,12 @@ def upload(target: Target, file: Path) -> None:
     _log.info("Uploading %s to %s", file.name, clean_url(target.url))
     try:
         with file.open("rb") as archive:
-            size = file.stat().st_size
-            with Meter("Uploading cache", size, target.tuning.meter) as meter:
+            status = os.fstat(archive.fileno())
+            with Meter("Uploading cache", status.st_size, target.tuning.meter) as meter:
                 reader = CountingReader(archive, meter)
-                answer = http.put(target.url, reader, size, _headers(target.headers, file))
-        record_etag(file, answer.headers.get("ETag", ""))
+                headers = _headers(target.headers, status.st_mtime)
+                answer = http.put(target.url, reader, status.st_size, headers)
+        record_etag(file, status, answer.headers.get("ETag", ""))
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
     finally:
@@ -198,11 +200,11 @@ def _http(tuning: Tuning, environment: Mapping[str, str]) -> CacheHTTP:
     return CacheHTTP(tuning.timeout, environment, tuning.buffer, max(connections, 1))
 
 
-def _headers(given: Mapping[str, str], file: Path) -> dict[str, str]:
+def _headers(given: Mapping[str, str], modified: float) -> dict[str, str]:
     headers = dict(given)
     if not any(name.lower() == _CONTENT_TYPE.lower() for name in headers):
         headers[_CONTENT_TYPE] = "application/octet-stream"
-    headers["Last-Modified"] = formatdate(file.stat().st_mtime, usegmt=True)
+    headers["Last-Modified"] = formatdate(modified, usegmt=True)
     return headers
 
 

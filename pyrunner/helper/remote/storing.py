@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.remote.record import record_etag, recorded_etag
@@ -20,8 +19,7 @@ METADATA_FILE: Final = "metadata.json"
 _PREFIX: Final = "archive_"
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What is known of a remote archive."""
 
     #: Bytes; 0: unknown, or none.
@@ -29,7 +27,7 @@ class Attributes:
     #: Seconds.
     modified: float
     etag: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
 def is_up_to_date(file: Path, remote: Attributes) -> bool:
@@ -46,6 +44,8 @@ def store(file: Path, remote: Attributes, write: Callable[[int], None]) -> None:
 
     :raises ArchiveError: when it cannot be stored here.
     """
+    import tempfile  # imports of its own take longer than most of what finds nothing to store
+
     temporary = ""
     try:
         fd, temporary = tempfile.mkstemp(prefix=_PREFIX, dir=file.parent)
@@ -54,10 +54,11 @@ def store(file: Path, remote: Attributes, write: Callable[[int], None]) -> None:
         finally:
             os.close(fd)
         os.utime(temporary, (time.time(), remote.modified))
+        stored = os.stat(temporary)
         os.replace(temporary, file)
         temporary = ""
-        write_metadata(file.parent, remote.metadata)
-        record_etag(file, remote.etag)
+        write_metadata(str(file.parent), remote.metadata)
+        record_etag(file, stored, remote.etag)
     except OSError as error:
         raise ArchiveError(f"{error.filename or file}: {(error.strerror or '').lower()}") from error
     finally:
@@ -74,14 +75,16 @@ def write_fully(fd: int, data: bytes, offset: int) -> None:
         offset += count
 
 
-def write_metadata(folder: Path, metadata: Mapping[str, str]) -> None:
+def write_metadata(folder: str, metadata: Mapping[str, str]) -> None:
     """Keep the metadata of the archive in ``folder``; informational.
 
     :raises OSError: as the system reports it.
     """
+    import tempfile
+
     content = {key.lower(): value for key, value in metadata.items() if key}
     fd, temporary = tempfile.mkstemp(prefix="metadata_", dir=folder)
     with os.fdopen(fd, "wb") as out:
         out.write(json.dumps(content, separators=(",", ":"), sort_keys=True).encode())
         os.fchmod(fd, 0o640)
-    Path(temporary).replace(folder / METADATA_FILE)
+    os.replace(temporary, os.path.join(folder, METADATA_FILE))

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from pyrunner.errors import ArchiveError
 from pyrunner.helper.archives import archive_pieces, extract_archive
 from pyrunner.helper.collect import Collection
-from pyrunner.helper.entries import BLOCK, FOLDER, Entries
+from pyrunner.helper.entries import BLOCK, Entries
+from pyrunner.helper.inventory import FOLDER
 from tests.support.archive_trees import describe, fill, pack, plant
 
 EXTRACTABLE = ("zip", "zipzstd", "tarzstd")

@@ -63,9 +63,9 @@ def test_names_do_not_run_into_one_another() -> None:
 def test_a_record_is_of_one_archive() -> None:
     """Another archive in its place, as by another writer or gitlab-runner, has none."""
     archive = Path("cache.zip")
-    assert fingerprint.load(archive) is None
-    fingerprint.store(archive, take().record())
-    loaded = fingerprint.load(archive)
+    assert fingerprint.load(str(archive)) is None
+    fingerprint.store(str(archive), archive.stat(), take().record())
+    loaded = fingerprint.load(str(archive))
     assert loaded is not None
     assert take().matches(loaded)
     content = archive.read_bytes()
@@ -73,11 +73,21 @@ def test_a_record_is_of_one_archive() -> None:
     archive.unlink()
     archive.write_bytes(content + b"!")
     os.utime(archive, ns=(0, status.st_mtime_ns))
-    assert fingerprint.load(archive) is None
+    assert fingerprint.load(str(archive)) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 2}', "[" * 10_000, "\0\xff"])
+def test_a_late_record_is_not_of_the_next_archive() -> None:
+    """Another writer publishes between our archive and its record: ours says nothing about theirs."""
+    archive = Path("cache.zip")
+    ours = archive.stat()
+    Path("other").write_text("theirs")
+    Path("other").replace(archive)
+    fingerprint.store(str(archive), ours, take().record())
+    assert fingerprint.load(str(archive)) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 2}', "3\n" * 10_000, "\0\xff"])
 def test_a_record_that_is_none(content: str) -> None:
     """Whatever is there: as if nothing were."""
     Path(FINGERPRINT_FILE).write_text(content)
-    assert fingerprint.load(Path("cache.zip")) is None
+    assert fingerprint.load("cache.zip") is None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyrunner.errors import PyrunnerError
-from pyrunner.helper.entries import FOLDER, LINK, Entries
+from pyrunner.helper.arguments import Options
+from pyrunner.helper.entries import Entries
+from pyrunner.helper.inventory import FOLDER, LINK
 from pyrunner.helper.provenance import write_statement
 
 
@@ -27,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def options(**changes: Any) -> Namespace:
+def options(**changes: Any) -> Options:
     """Return the flags of an uploader."""
     values = {
         "id": 7, "runner_id": "17", "repo_url": "https://gitlab.example.com/group/app", "repo_digest": "abc",
@@ -35,7 +36,7 @@ def options(**changes: Any) -> Namespace:
         "started_at": "2026-01-02T03:04:05+02:00", "ended_at": "2026-01-02T01:05:00Z",
         "metadata_parameter": ["CI_JOB_ID", "entryPoint"],
     }  # fmt: skip
-    return Namespace(**{**values, **changes})
+    return Options(**{**values, **changes})
 
 
 def write(name: str = "art", **changes: Any) -> dict[str, Any]:

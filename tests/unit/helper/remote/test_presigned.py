@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,9 +33,9 @@ def file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Path:
     return tmp_path / "cache" / "cache.zip"
 
 
-def source(server: ScriptedServer, **changes: str) -> Source:
+def source(server: ScriptedServer, **changes: Any) -> Source:
     """Return a source at the server."""
-    return replace(Source(TUNING, url=f"{server.url}/key{SIGNATURE}"), **changes)  # type: ignore[arg-type]
+    return Source(TUNING, url=f"{server.url}/key{SIGNATURE}")._replace(**changes)
 
 
 def test_a_download(server: ScriptedServer, file: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,21 +135,21 @@ def test_the_newer_of_two(
 
 def test_another_archive_between_two_ranges(server: ScriptedServer, file: Path) -> None:
     """Ranges of two archives make none: each asks for the one that was begun with."""
-    parallel = replace(TUNING, parallel=True, retries=0)
+    parallel = TUNING._replace(parallel=True, retries=0)
     server.answer(206, b"x", {**DATE, "Content-Range": "bytes 0-0/250"})
     server.answer(412, times=3)
     with pytest.raises(TransferError, match="received: 412"):
-        transfer.download(replace(source(server), tuning=parallel), file)
+        transfer.download(source(server)._replace(tuning=parallel), file)
     assert {one.headers["If-Match"] for one in server.requests[1:]} == {'"e"'}
     assert not file.exists()
 
 
 def test_a_server_without_ranges(server: ScriptedServer, file: Path) -> None:
     """Is asked for the whole."""
-    parallel = replace(TUNING, parallel=True)
+    parallel = TUNING._replace(parallel=True)
     server.answer(200, b"archive", DATE)
     server.answer(200, b"archive", DATE)
-    transfer.download(replace(source(server), tuning=parallel), file)
+    transfer.download(source(server)._replace(tuning=parallel), file)
     assert file.read_bytes() == b"archive"
 
 
@@ -220,10 +220,10 @@ def test_no_answer_means_absent(file: Path, caplog: pytest.LogCaptureFixture) ->
 
 def test_a_request_has_its_time(server: ScriptedServer, file: Path) -> None:
     """CACHE_REQUEST_TIMEOUT is for the whole of it; then it is tried again."""
-    late = replace(TUNING, timeout=-1.0, retries=1)
+    late = TUNING._replace(timeout=-1.0, retries=1)
     server.answer(200, b"archive", DATE, times=2)
     with pytest.raises(RetriableError, match="CACHE_REQUEST_TIMEOUT"):
-        transfer.download(replace(source(server), tuning=late), file)
+        transfer.download(source(server)._replace(tuning=late), file)
     assert len(server.requests) == 2
     with pytest.raises(RetriableError, match="CACHE_REQUEST_TIMEOUT"):
         transfer.upload(Target(late, url=f"{server.url}/key"), _filled(file), {})

@@ -59,12 +59,23 @@ def test_up_to_date_by_etag(tmp_path: Path) -> None:
     file = tmp_path / "cache.zip"
     file.write_text("x")
     os.utime(file, (0, 1000))
-    record_etag(file, '"abc"')
+    record_etag(file, file.stat(), '"abc"')
     assert is_up_to_date(file, Attributes(1, 2000.0, '"abc"'))
     assert not is_up_to_date(file, Attributes(1, 2000.0, '"def"'))
     assert not is_up_to_date(file, Attributes(1, 2000.0))
     os.utime(file, (0, 1001))
     assert not is_up_to_date(file, Attributes(1, 2000.0, '"abc"'))
+
+
+def test_a_late_etag_is_not_of_the_next_archive(tmp_path: Path) -> None:
+    """While ours was sent, another writer has published: its archive is not the object."""
+    file = tmp_path / "cache.zip"
+    file.write_text("ours")
+    ours = file.stat()
+    (tmp_path / "other").write_text("theirs")
+    (tmp_path / "other").replace(file)
+    record_etag(file, ours, '"abc"')
+    assert recorded_etag(file) == ""
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"version": 1}', '{"version": 99, "etag": "x"}'])
@@ -80,5 +91,5 @@ def test_an_object_without_etag_is_not_recorded(tmp_path: Path) -> None:
     """Nothing could be told by it."""
     file = tmp_path / "cache.zip"
     file.write_text("x")
-    record_etag(file, "")
+    record_etag(file, file.stat(), "")
     assert os.listdir(tmp_path) == ["cache.zip"]
