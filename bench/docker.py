@@ -20,7 +20,7 @@ from bench.jobs import Bench, overhead
 from pyrunner.coordinator.records import JobRecord
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
-from pyrunner.executors.docker.workspace_choice import host_obstacle
+from pyrunner.executors.docker.workspaces.choice import host_obstacle
 
 _BUSYBOX = Path("/bin/busybox")
 _STAMPS = ["echo first=$(/bin/date +%s.%N)", "echo last=$(/bin/date +%s.%N)"]

@@ -9,7 +9,7 @@ from pyrunner.build.settings import read_settings
 from pyrunner.build.variables import JobPlaces, VariableSources
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import BuildError
-from pyrunner.executors.docker.volume_plan import is_shared_builds_dir
+from pyrunner.executors.docker.storage.volume_plan import is_shared_builds_dir
 from pyrunner.executors.traits import ExecutorTraits
 from pyrunner.jobdir.names import safe_name
 from pyrunner.jobdir.record import JobRecord

@@ -23,7 +23,7 @@ from pyrunner.manager.run_folders import subfolders
 from pyrunner.protocol.decode import decode
 
 if TYPE_CHECKING:
-    from pyrunner.executors.docker.stored import Stored, StoredThing
+    from pyrunner.executors.docker.storage.stored import Stored, StoredThing
 
 _log: Final = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ def engine_things(order: CleanUpOrder, environ: Mapping[str, str]) -> Iterator[E
     if order.docker is None or not (order.rules.disk_budget or order.rules.min_free):
         yield None
         return
-    from pyrunner.executors.docker.engine import Endpoint, Engine
-    from pyrunner.executors.docker.stored import Stored
+    from pyrunner.executors.docker.engine.connection import Endpoint, Engine
+    from pyrunner.executors.docker.storage.stored import Stored
 
     endpoint = Endpoint.of(decode(DockerConfig, order.docker), environ)
     if not endpoint.local:

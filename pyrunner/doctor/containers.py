@@ -21,7 +21,7 @@ def check_docker(context: Context) -> Iterator[Result]:
     if not runners:
         yield skipped("docker", _NO_DOCKER)
         return
-    from pyrunner.executors.docker.engine import Endpoint, Engine
+    from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 
     for endpoint in dict.fromkeys(Endpoint.of(_docker(one), context.host.environ) for one in runners):
         engine = Engine(endpoint)
@@ -53,7 +53,7 @@ def check_sandbox(context: Context) -> Iterator[Result]:
     if all(one.tristan.workspace == "container" for one in runners):
         yield skipped("sandbox", 'workspace = "container" is set')
         return
-    from pyrunner.executors.docker.engine import Endpoint
+    from pyrunner.executors.docker.engine.connection import Endpoint
     from pyrunner.executors.sandbox.available import Host, sandbox_available
 
     if not any(Endpoint.of(_docker(one), context.host.environ).local for one in runners):

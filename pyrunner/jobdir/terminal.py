@@ -46,7 +46,7 @@ class TerminalPlan:
     #: Name of the build container, and the label that makes it this job's.
     container: str = ""
     marker: str = ""
-    #: The engine: the fields of :class:`pyrunner.executors.docker.engine.Endpoint`.
+    #: The engine: the fields of :class:`pyrunner.executors.docker.engine.connection.Endpoint`.
     endpoint: dict[str, Any] = field(default_factory=dict)
 
     def store(self, path: Path) -> None:

@@ -51,7 +51,7 @@ def _docker_traits(runner: RunnerConfig, record: JobRecord, journal: Journal) ->
 
     That is settled once: whoever resumes the job finds its stages' files where they were.
     """
-    from pyrunner.executors.docker.workspace_choice import choose
+    from pyrunner.executors.docker.workspaces.choice import choose
     from pyrunner.executors.sandbox.choice import SANDBOX
     from pyrunner.executors.sandbox.interpreter import Interpreter
     from pyrunner.executors.sandbox.plan import ARCHIVES

@@ -21,10 +21,10 @@ import zstandard
 
 from pyrunner.errors import BuildError, PyrunnerError
 from pyrunner.executors.base import StageStopped, Stop, StopKind
-from pyrunner.executors.docker.engine import Endpoint, Engine
-from pyrunner.executors.docker.helper_image import HelperImage, default_name
-from pyrunner.executors.docker.image import Image
-from pyrunner.executors.docker.images import Images
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
+from pyrunner.executors.docker.images.helper_image import HelperImage, default_name
+from pyrunner.executors.docker.images.image import Image
+from pyrunner.executors.docker.images.job_images import Images
 from tests.support.docker import DockerLab, docker_available, docker_lab
 from tests.support.docker_jobs import docker_job
 from tests.support.docker_registry import PASSWORD, USER, StallingProxy, registry, why_no_registry

@@ -11,6 +11,7 @@ import pytest
 from pyrunner.jobdir.orders import Order
 from tests.support.docker import DockerLab
 from tests.support.docker_jobs import containers_of, output_of, place_docker_job
+from tests.support.hierarchies import engine_sees_memory
 from tests.support.jobs import PlacedJob
 from tests.support.runner import RunnerProcess
 
@@ -204,6 +205,7 @@ def _wrapper(job: PlacedJob) -> int:
     return int(json.loads(claim.read_text())["pid"])
 
 
+@pytest.mark.timeout(600)
 def test_out_of_memory(tmp_path: Path, docker_lab: DockerLab) -> None:
     """The kernel's limit is told apart from a signal."""
     job = place_docker_job(
@@ -212,6 +214,7 @@ def test_out_of_memory(tmp_path: Path, docker_lab: DockerLab) -> None:
         docker={"memory": "32m", "memory_swap": "32m"},
         script=["head -c 200000000 /dev/zero | tail -c 100000000 > /dev/null"],
     )
-    assert job.finish().state == "failed"
+    with engine_sees_memory():
+        assert job.finish().state == "failed"
     assert "was killed by the kernel's memory limit:" in job.trace.decode()
     assert "of 32.0 MiB" in job.trace.decode()

@@ -15,7 +15,7 @@ from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
 from pyrunner.executors.docker.job import business_label
 from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL
-from pyrunner.executors.docker.workspace_choice import host_firewall, host_obstacle
+from pyrunner.executors.docker.workspaces.choice import host_firewall, host_obstacle
 from pyrunner.executors.sandbox.limits import why_unlimited
 from pyrunner.executors.tree import cgroup_prefix
 from pyrunner.system.cgroup_limits import GroupLimits

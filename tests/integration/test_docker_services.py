@@ -18,10 +18,10 @@ import pytest
 from pyrunner.build.report import JobReport
 from pyrunner.errors import BuildError, EngineError, PyrunnerError
 from pyrunner.executors.base import StageStopped, Stop, StopKind
-from pyrunner.executors.docker.arguments import create_arguments
-from pyrunner.executors.docker.engine import DEFAULT_HOST, Endpoint, Engine
-from pyrunner.executors.docker.request import ContainerRequest
-from pyrunner.executors.docker.services import Services, ServiceSettings
+from pyrunner.executors.docker.container.arguments import create_arguments
+from pyrunner.executors.docker.container.request import ContainerRequest
+from pyrunner.executors.docker.engine.connection import DEFAULT_HOST, Endpoint, Engine
+from pyrunner.executors.docker.services.job_services import Services, ServiceSettings
 from pyrunner.protocol.states import FailureReason
 from pyrunner.system.lock import is_held
 from pyrunner.system.process import ProcessIdentity

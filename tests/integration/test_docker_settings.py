@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from pyrunner.errors import EngineError, PyrunnerError
-from pyrunner.executors.docker.arguments import create_arguments
-from pyrunner.executors.docker.engine import Endpoint, Engine
-from pyrunner.executors.docker.hostdirs import slot_cache
+from pyrunner.executors.docker.container.arguments import create_arguments
+from pyrunner.executors.docker.container.request import ContainerRequest
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 from pyrunner.executors.docker.job import DockerJob, business_label
 from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL, Role
 from pyrunner.executors.docker.networks import make_network
 from pyrunner.executors.docker.removal import remove_job, remove_leftovers
-from pyrunner.executors.docker.request import ContainerRequest
-from pyrunner.executors.docker.volumes import Volumes, open_from_here
+from pyrunner.executors.docker.storage.hostdirs import slot_cache
+from pyrunner.executors.docker.storage.volumes import Volumes, open_from_here
 from pyrunner.protocol.job import Image
 from tests.support.docker import DockerLab
 from tests.support.docker_jobs import docker_job

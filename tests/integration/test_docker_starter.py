@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pyrunner.errors import EngineError
-from pyrunner.executors.docker.box import Box
-from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 from pyrunner.executors.docker.labels import JOB_LABEL
-from pyrunner.executors.docker.stage_container import StageContainer
-from pyrunner.executors.docker.starter import Starter, StarterFiles
+from pyrunner.executors.docker.stages.box import Box
+from pyrunner.executors.docker.stages.stage_container import StageContainer
+from pyrunner.executors.docker.stages.starter import Starter, StarterFiles
 from tests.support.docker import DockerLab
 from tests.support.job_reports import JobLife
 

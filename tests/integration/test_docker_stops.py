@@ -253,7 +253,7 @@ def test_the_helper_container_is_removed(tmp_path: Path, docker_lab: DockerLab) 
 
 #: Removes the container after it was found and before the stage begins in it, so many times.
 _TAKE_AWAY = """
-import pathlib, docker, pyrunner.executors.docker.stage_work as s
+import pathlib, docker, pyrunner.executors.docker.stages.stage_work as s
 run, folder = s.ContainerWork.run, pathlib.Path({folder!r})
 def take(self, out, err):
     taken = len(list(folder.glob("taken*")))

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from pyrunner.cli.engine_things import engine_things
-from pyrunner.executors.docker.engine import DEFAULT_HOST, Endpoint, Engine
+from pyrunner.executors.docker.engine.connection import DEFAULT_HOST, Endpoint, Engine
 from pyrunner.executors.docker.job import business_label
 from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL
-from pyrunner.executors.docker.stored import Stored, StoredThing
+from pyrunner.executors.docker.storage.stored import Stored, StoredThing
 from pyrunner.jobdir.engine_records import EngineRecords, Thing
 from pyrunner.manager.clean_up import CleanUp
 from pyrunner.manager.clean_up_order import CleanUpOrder

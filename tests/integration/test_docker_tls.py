@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pyrunner.errors import EngineError
-from pyrunner.executors.docker.engine import Endpoint
-from pyrunner.executors.docker.engine_stream import EngineStream
+from pyrunner.executors.docker.engine.connection import Endpoint
+from pyrunner.executors.docker.engine.stream import EngineStream
 from tests.support.certificates import make_certificates
 
 pytestmark = pytest.mark.integration

@@ -12,6 +12,7 @@ from pyrunner.coordinator.settings import CoordinatorSettings
 from tests.support.coordinator import GitRepository
 from tests.support.debian import Machine, bridge_address, machine, make_image, packages
 from tests.support.docker import DockerLab
+from tests.support.hierarchies import systemd_boots
 
 __all__ = ["machine", "packages"]
 
@@ -171,11 +172,12 @@ def engine_machine(packages: Path, tmp_path: Path) -> Iterator[Machine]:
     options = ["--volume", "/var/run/docker.sock:/srv/docker.sock", "--volume", f"{tmp_path}:{tmp_path}"]
     # What root of a machine of its own has, and the fence leaves.
     options += ["--device", "/dev/net/tun", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE"]
-    booted = Machine(packages, *options)
-    try:
-        yield booted
-    finally:
-        booted.remove()
+    with systemd_boots():
+        booted = Machine(packages, *options)
+        try:
+            yield booted
+        finally:
+            booted.remove()
 
 
 def test_docker_jobs_within_the_fence(

@@ -24,6 +24,7 @@ from typing import Final
 import pytest
 
 from tests.support.docker import LABEL, why_no_docker
+from tests.support.hierarchies import systemd_boots
 from tests.support.requirement import lacking
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -209,8 +210,9 @@ def _make_packages(folder: Path) -> None:
 def machine(packages: Path) -> Iterator[Machine]:
     """A fresh machine; ``/shared`` holds the packages."""
     make_image()
-    booted = Machine(packages)
-    try:
-        yield booted
-    finally:
-        booted.remove()
+    with systemd_boots():
+        booted = Machine(packages)
+        try:
+            yield booted
+        finally:
+            booted.remove()

@@ -14,7 +14,7 @@ from tests.support.jobs import PlacedJob
 
 #: Counts the calls of the supervisor itself, not those of its wrappers, and dies at one of them.
 _DIE = """
-import os, signal, pathlib, pyrunner.executors.docker.engine as e
+import os, signal, pathlib, pyrunner.executors.docker.engine.connection as e
 real, count, me = e.Engine.call, [0], os.getpid()
 def call(self, request, what=""):
     if os.getpid() != me: return real(self, request, what)

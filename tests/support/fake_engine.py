@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 
 
 def image_id(number: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyrunner.errors import PyrunnerError
 from pyrunner.executors.base import StageLimits
-from pyrunner.executors.docker.images import Images
+from pyrunner.executors.docker.images.job_images import Images
 from tests.support.docker_jobs import docker_job
 from tests.support.fake_engine import FakeEngine, Pull, inspection
 from tests.support.job_reports import Bystander, JobLife

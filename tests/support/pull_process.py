@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from pyrunner.errors import PyrunnerError
-from pyrunner.executors.docker.engine import Endpoint, Engine
-from pyrunner.executors.docker.images import Images
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
+from pyrunner.executors.docker.images.job_images import Images
 from tests.support.docker_jobs import docker_job
 from tests.support.job_reports import JobLife
 

@@ -70,7 +70,7 @@ class Executors:
         return self._gateway if "docker" in used else ""
 
     def _ask_docker(self) -> str:
-        from pyrunner.executors.docker.engine import Endpoint, Engine  # half the start-up time
+        from pyrunner.executors.docker.engine.connection import Endpoint, Engine  # half the start-up time
 
         engine = Engine(Endpoint.of(DockerConfig(), self.environ), timeout=10)
         if not engine.endpoint.local:

@@ -10,19 +10,19 @@ from typing import Any, Final
 
 from pyrunner.errors import PyrunnerError
 from pyrunner.executors.base import ExitKind, ExitStatus, Report, Running, StageRequest, StageStopped
-from pyrunner.executors.docker.background import in_background
-from pyrunner.executors.docker.box import Box
-from pyrunner.executors.docker.command_line import terminal_command
-from pyrunner.executors.docker.container_stage import ContainerStage
-from pyrunner.executors.docker.container_tree import ContainerTree
-from pyrunner.executors.docker.engine import Engine
+from pyrunner.executors.docker.container.command_line import terminal_command
+from pyrunner.executors.docker.engine.background import in_background
+from pyrunner.executors.docker.engine.connection import Engine
 from pyrunner.executors.docker.job import DockerJob
-from pyrunner.executors.docker.section_attempts import SectionAttempts
 from pyrunner.executors.docker.set_up import JobSetUp
-from pyrunner.executors.docker.stage_container import StageContainer
-from pyrunner.executors.docker.stage_work import ContainerWork
-from pyrunner.executors.docker.starter import StarterFiles
-from pyrunner.executors.docker.workspace import Workspace
+from pyrunner.executors.docker.stages.box import Box
+from pyrunner.executors.docker.stages.container_stage import ContainerStage
+from pyrunner.executors.docker.stages.container_tree import ContainerTree
+from pyrunner.executors.docker.stages.section_attempts import SectionAttempts
+from pyrunner.executors.docker.stages.stage_container import StageContainer
+from pyrunner.executors.docker.stages.stage_work import ContainerWork
+from pyrunner.executors.docker.stages.starter import StarterFiles
+from pyrunner.executors.docker.workspaces.workspace import Workspace
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
 from pyrunner.executors.wrapper import read_exit

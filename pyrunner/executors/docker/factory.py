@@ -11,15 +11,15 @@ from typing import Final
 from pyrunner.config.docker import DockerConfig
 from pyrunner.errors import EngineError
 from pyrunner.executors.base import Report
-from pyrunner.executors.docker.box import Box
-from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 from pyrunner.executors.docker.executor import DockerExecutor
-from pyrunner.executors.docker.helper_workspace import KEEP_ALIVE, HelperWorkspace
-from pyrunner.executors.docker.images import Images
+from pyrunner.executors.docker.images.job_images import Images
 from pyrunner.executors.docker.job import DockerJob
-from pyrunner.executors.docker.sandbox_workspace import SandboxWorkspace
 from pyrunner.executors.docker.set_up import JobSetUp
-from pyrunner.executors.docker.workspace_choice import warm_up as warm_up_choice
+from pyrunner.executors.docker.stages.box import Box
+from pyrunner.executors.docker.workspaces.choice import warm_up as warm_up_choice
+from pyrunner.executors.docker.workspaces.helper import KEEP_ALIVE, HelperWorkspace
+from pyrunner.executors.docker.workspaces.sandbox import SandboxWorkspace
 from pyrunner.executors.traits import ARCHIVES_DIR
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.trace.rawlog import RawLog

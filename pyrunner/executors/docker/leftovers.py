@@ -16,7 +16,7 @@ from typing import Any
 
 from pyrunner.config.model import RunnerConfig
 from pyrunner.errors import JobDirError, PyrunnerError
-from pyrunner.executors.docker.engine import Endpoint, Engine
+from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 from pyrunner.executors.docker.job import business_label
 from pyrunner.executors.docker.removal import remove_leftovers
 from pyrunner.jobdir.index import pending_jobs

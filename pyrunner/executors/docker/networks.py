@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyrunner.executors.docker.engine import Engine
+from pyrunner.executors.docker.container.networking import is_user_defined
+from pyrunner.executors.docker.container.refusal import refused
+from pyrunner.executors.docker.engine.connection import Engine
 from pyrunner.executors.docker.job import DockerJob, business_label
 from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL, job_labels
-from pyrunner.executors.docker.networking import is_user_defined
-from pyrunner.executors.docker.refusal import refused
 from pyrunner.executors.docker.removal import remove_network
 
 _MTU: Final = "com.docker.network.driver.mtu"

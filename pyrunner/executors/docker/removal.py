@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pyrunner.errors import EngineError
-from pyrunner.executors.docker.engine import Engine
+from pyrunner.executors.docker.engine.connection import Engine
 from pyrunner.executors.docker.labels import BUSINESS_LABEL, JOB_LABEL
 
 #: Takes a line for the trace: ``info`` or ``warning``, and the text.

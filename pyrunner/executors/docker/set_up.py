@@ -12,24 +12,24 @@ from typing import Any, Final
 
 from pyrunner.errors import EngineError, PyrunnerError
 from pyrunner.executors.base import Report, SideOutput, StageStopped
-from pyrunner.executors.docker.arguments import create_arguments, environment
-from pyrunner.executors.docker.background import in_background
-from pyrunner.executors.docker.box import MOUNT, Box
-from pyrunner.executors.docker.command_line import stage_command
-from pyrunner.executors.docker.engine import Engine
-from pyrunner.executors.docker.helper_image import HelperImage
-from pyrunner.executors.docker.hostconfig import check_early
-from pyrunner.executors.docker.image import Image
-from pyrunner.executors.docker.image_owner import find_owner
-from pyrunner.executors.docker.images import Images
+from pyrunner.executors.docker.container.arguments import create_arguments, environment
+from pyrunner.executors.docker.container.command_line import stage_command
+from pyrunner.executors.docker.container.hostconfig import check_early
+from pyrunner.executors.docker.container.request import ContainerRequest
+from pyrunner.executors.docker.engine.background import in_background
+from pyrunner.executors.docker.engine.connection import Engine
+from pyrunner.executors.docker.images.helper_image import HelperImage
+from pyrunner.executors.docker.images.image import Image
+from pyrunner.executors.docker.images.job_images import Images
+from pyrunner.executors.docker.images.owner import find_owner
 from pyrunner.executors.docker.job import DockerJob, platform_option
 from pyrunner.executors.docker.labels import Role
 from pyrunner.executors.docker.networks import JobNetwork, make_network
 from pyrunner.executors.docker.removal import remove_job
-from pyrunner.executors.docker.request import ContainerRequest
-from pyrunner.executors.docker.services import Services, ServiceSettings
-from pyrunner.executors.docker.volumes import Volumes
-from pyrunner.executors.docker.workspace import Workspace
+from pyrunner.executors.docker.services.job_services import Services, ServiceSettings
+from pyrunner.executors.docker.stages.box import MOUNT, Box
+from pyrunner.executors.docker.storage.volumes import Volumes
+from pyrunner.executors.docker.workspaces.workspace import Workspace
 from pyrunner.system.cgroup_path import CgroupPath
 from pyrunner.trace.rawlog import RawLog
 

@@ -70,7 +70,7 @@ def _open(plan: TerminalPlan) -> FarEnd:
     if plan.kind == TerminalKind.HOST:
         return HostTerminal.open(plan)
     # The engine's library takes 130 ms.
-    from pyrunner.executors.docker.terminal import ContainerTerminal
+    from pyrunner.executors.docker.stages.terminal import ContainerTerminal
 
     return ContainerTerminal.open(plan)
 

@@ -95,7 +95,7 @@ def test_messages_come_from_all_ways_of_speaking() -> None:
     found = {(one.text, one.module) for one in messages()}
     assert ("another process holds …; end it and start again", "manager/business.py") in found
     assert ("No jobs are asked for: …", "manager/shortages.py") in found
-    assert ("disallowed image", "executors/docker/allowlist.py") in found
+    assert ("disallowed image", "executors/docker/images/allowlist.py") in found
 
 
 def test_every_message_is_on_the_page() -> None:

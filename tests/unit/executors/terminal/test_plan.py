@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyrunner.errors import JobDirError
-from pyrunner.executors.docker.command_line import hang_up_command, terminal_command
+from pyrunner.executors.docker.container.command_line import hang_up_command, terminal_command
 from pyrunner.executors.shell import ShellExecutor
 from pyrunner.jobdir.control import ControlDir
 from pyrunner.jobdir.record import JobRecord, job_marker

@@ -1,0 +1,1 @@
+"""The connection to a container engine, and what is asked of it."""

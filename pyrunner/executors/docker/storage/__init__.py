@@ -1,0 +1,1 @@
+"""Volumes and folders of the host that containers use (docker-executor.md 7)."""
