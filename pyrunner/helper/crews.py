@@ -167,11 +167,11 @@ def _receive(pipe: int) -> Result | None:
 
 
 def _read(pipe: int, size: int) -> bytes:
-    buffer = bytearray(size)
-    view = memoryview(buffer)
-    while view:
-        got = os.readv(pipe, [view])
-        if not got:
+    parts: list[bytes] = []
+    while size:
+        part = os.read(pipe, size)
+        if not part:
             raise ArchiveError("a process that works on the archive has died: is there enough memory?")
-        view = view[got:]
-    return bytes(buffer)
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
@@ -19,7 +20,18 @@ def fetch_ranges(fd: int, size: int, chunk: int, concurrency: int, fetch: FetchR
     :raises TransferError: the first that came from ``fetch``, or a range that is not whole.
     """
 
+    failed = threading.Event()
+
     def copy(offset: int) -> None:
+        if failed.is_set():
+            return  # what is fetched from now on would be thrown away
+        try:
+            copy_range(offset)
+        except BaseException:
+            failed.set()
+            raise
+
+    def copy_range(offset: int) -> None:
         length = min(chunk, size - offset)
         done = 0
         for piece in fetch(offset, length):
