@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from pyrunner.helper.inventory import Inventory, packed_with_whole_seconds
 
-FINGERPRINT_FILE: Final = "fingerprint"
+FINGERPRINT_FILE: Final = "fingerprint.txt"
 
 _VERSION: Final = 3
 _DIGEST_SIZE: Final = 32

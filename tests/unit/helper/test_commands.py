@@ -40,7 +40,7 @@ def test_a_cache_goes_and_comes_back(project: Path, caplog: pytest.LogCaptureFix
     """Saved, then restored where it is missing; beside the archive lies its metadata (7.3)."""
     assert archive() == 0
     assert caplog.messages == ["lib: found 2 matching artifact files and directories", NO_UPLOAD]
-    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "fingerprint", "metadata.json"]
+    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "fingerprint.txt", "metadata.json"]
     assert Path("../cache/key/metadata.json").read_text() == "{}"
     (project / "lib/one").unlink()
     assert run_command("cache-extractor", ["--file", "../cache/key/cache.zip"], {}) == 0
@@ -60,7 +60,7 @@ def test_an_unchanged_cache_is_not_made_again(project: Path, caplog: pytest.LogC
 def test_somebody_elses_archive_goes_by_times(project: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Without a fingerprint gitlab-runner's rule and words hold: no file newer, no archive (7.3 step 3)."""
     archive()
-    Path("../cache/key/fingerprint").unlink()
+    Path("../cache/key/fingerprint.txt").unlink()
     before = os.stat("../cache/key/cache.zip")
     assert archive("--alternate-file", "../cache/key/cache.zip") == 0
     assert caplog.messages[-1] == "Archive is up to date!"
@@ -190,7 +190,7 @@ def test_a_failed_archive_leaves_the_former_one(project: Path, caplog: pytest.Lo
     assert archive(CACHE_METADATA="no json") == 1
     assert "CACHE_METADATA" in caplog.messages[-1]
     assert Path("../cache/key/cache.zip").read_bytes() == content
-    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "fingerprint", "metadata.json"]
+    assert sorted(os.listdir("../cache/key")) == ["cache.zip", "fingerprint.txt", "metadata.json"]
 
 
 def test_formats_and_levels_come_from_the_environment(
