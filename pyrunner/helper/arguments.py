@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pyrunner.errors import UsageError
 from pyrunner.system.durations import parse_duration
@@ -31,7 +31,9 @@ class Flags:
         self._name = name
         self._about = about
         self._environment = environment
-        self._flags: dict[str, _Flag] = {}
+        #: What makes a value of a flag's text; None: it is a switch.
+        self._kinds: dict[str, Callable[[str], Any] | None] = {}
+        self._abouts: dict[str, str] = {}
         self._values: dict[str, Any] = {}
 
     def text(self, name: str, default: str = "", env: str = "", about: str = "") -> None:
@@ -77,10 +79,9 @@ class Flags:
             if name in _HELP and word != name:
                 sys.stdout.write(self._help())
                 raise SystemExit(0)
-            flag = self._flags.get(name)
-            if flag is None or not word.startswith("-"):
+            if name not in self._kinds or not word.startswith("-"):
                 raise self._wrong(f"flag provided but not defined: {word}")
-            if flag.kind is None:
+            if self._kinds[name] is None:
                 values[name] = self._boolean(word, text) if equals else True
                 continue
             if not equals:
@@ -94,13 +95,14 @@ class Flags:
         return Options(**{name.replace("-", "_"): self._read(name, value) for name, value in values.items()})
 
     def _add(self, name: str, kind: Callable[[str], Any] | None, about: str, env: str) -> None:
-        self._flags[name] = _Flag(kind, f"{about} [${env}]" if env else about)
+        self._kinds[name] = kind
+        self._abouts[name] = f"{about} [${env}]" if env else about
 
     def _given(self, env: str) -> str:
         return self._environment.get(env, "") if env else ""
 
     def _read(self, name: str, value: Any) -> Any:
-        kind = self._flags[name].kind
+        kind = self._kinds[name]
         if kind is None or not isinstance(value, str):
             return value
         try:
@@ -118,16 +120,10 @@ class Flags:
 
     def _help(self) -> str:
         lines = [f"Usage: pyrunner {self._name} [flags]", "", self._about, "", "Flags:"]
-        for name, flag in self._flags.items():
-            shown = f"  --{name}" if flag.kind is None else f"  --{name} value"
-            lines.append(f"{shown:<{_WIDTH}} {flag.about}".rstrip())
+        for name, kind in self._kinds.items():
+            shown = f"  --{name}" if kind is None else f"  --{name} value"
+            lines.append(f"{shown:<{_WIDTH}} {self._abouts[name]}".rstrip())
         return "\n".join(lines) + "\n"
-
-
-class _Flag(NamedTuple):
-    #: Makes a value of its text; None: a switch.
-    kind: Callable[[str], Any] | None
-    about: str
 
 
 def is_on(environment: Mapping[str, str], variable: str) -> bool:
