@@ -123,7 +123,7 @@ class Crew:
         try:
             for pipe in (*self._pipes, reading):
                 os.close(pipe)
-            _work(self._share(number, self._count), writing)
+            _work(lambda: self._share(number, self._count), writing)
         except BaseException:
             sys.excepthook(*sys.exc_info())  # a bug: the caller will say that we died
             raise
@@ -131,20 +131,21 @@ class Crew:
             os._exit(0)  # nothing of the parent's is tidied up here
 
 
-def _work(results: Iterable[Result], pipe: int) -> None:
-    """Send all results, then how it ended."""
-    try:
-        for body, note in results:
-            _send(pipe, _RESULT, body, note)
-        _send(pipe, _END)
-    except BrokenPipeError:
-        return  # nobody wants them any more
-    except ArchiveError as error:
-        _send(pipe, _FAILED, os.fsencode(str(error)))
-    except OSError as error:
-        _send(pipe, _FAILED, os.fsencode(f"{error.filename}: {(error.strerror or '').lower()}"))
-    except MemoryError:
-        _send(pipe, _FAILED, b"not enough memory")
+def _work(share: Callable[[], Iterable[Result]], pipe: int) -> None:
+    """Do a share, which may be all done before the first result, and send these, then how it ended."""
+    with suppress(BrokenPipeError):  # nobody wants to know any more
+        try:
+            for body, note in share():
+                _send(pipe, _RESULT, body, note)
+            _send(pipe, _END)
+        except BrokenPipeError:
+            raise
+        except ArchiveError as error:
+            _send(pipe, _FAILED, os.fsencode(str(error)))
+        except OSError as error:
+            _send(pipe, _FAILED, os.fsencode(f"{error.filename}: {(error.strerror or '').lower()}"))
+        except MemoryError:
+            _send(pipe, _FAILED, b"not enough memory")
 
 
 def _send(pipe: int, kind: int, body: bytes = b"", note: bytes = b"") -> None:

@@ -46,6 +46,17 @@ def test_an_error_is_raised_where_the_results_are_wanted(count: int) -> None:
         list(crew.results())
 
 
+def test_an_error_before_the_first_result(capfd: pytest.CaptureFixture[str]) -> None:
+    """Unpacking has no results and is done at once: its error has the entry's name."""
+
+    def share(_: int, __: int) -> Iterator[Result]:
+        raise ArchiveError("'name': zip: checksum error")
+
+    with Crew(share, 2) as crew, pytest.raises(ArchiveError, match="'name': zip: checksum error"):
+        crew.finish()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_worker_that_dies_is_missed() -> None:
     """As by the kernel, short of memory; nobody waits for what does not come."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -145,6 +146,24 @@ def test_a_cache_between_two_jobs(tmp_path: Path) -> None:
     found = helper(second, "cache-extractor", "--file", cache, module="pyrunner")
     assert found.returncode == 0, found.stderr
     assert (second / "lib/one").read_text() == "one"
+
+
+def test_a_broken_archive_of_many_files(tmp_path: Path) -> None:
+    """Several processes unpack it; the entry is named all the same, and nothing of it is in the work tree."""
+    with zipfile.ZipFile(tmp_path / "cache.zip", "w") as archive:
+        for number in range(600):
+            archive.writestr(f"lib/{number}", b"content")
+    data = bytearray((tmp_path / "cache.zip").read_bytes())
+    data[data.find(b"lib/77") + len("lib/77")] ^= 1
+    data[data.find(b"lib/78") + len("lib/78")] ^= 1
+    (tmp_path / "cache.zip").write_bytes(data)
+    project = tmp_path / "project"
+    project.mkdir()
+    done = helper(project, "cache-extractor", "--file", "../cache.zip")
+    assert done.returncode == 1
+    assert re.search(r"FATAL: 'lib/7[78]': zip: checksum error", done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 2, done.stderr
+    assert list(project.iterdir()) == []
 
 
 def test_start_up_is_light() -> None:
