@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_BETWEEN_LOOKS = 0.02
+_BETWEEN_LOOKS = 0.05
 
 
 @dataclass(frozen=True)

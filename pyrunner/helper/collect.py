@@ -118,9 +118,9 @@ class Collection:
         """Take in ``top`` and all below it; returns how many."""
         relative = os.path.normpath(top)
         count = self._add(chain, relative)
-        walk = Walk(sorted(self._doors), self._rule_against if self._exclude else None)
+        rule_against = self._rule_against if self._exclude else None
+        walk = Walk(self.inventory, sorted(self._doors), rule_against)
         walk.run("" if relative == "." else relative)
-        self.inventory.extend(walk.inventory)
         self._excluded.update(walk.excluded)
         return count + walk.count
 

@@ -12,16 +12,14 @@ whole seconds only, so a tree that was just restored from one is compared by the
 from __future__ import annotations
 
 import os
-from _blake2 import blake2b  # what hashlib has it from, without OpenSSL and the time to load it
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from pyrunner.helper.inventory import Inventory, packed_with_whole_seconds
+from pyrunner.helper.inventory import Digest, Inventory, packed_with_whole_seconds
 
 FINGERPRINT_FILE: Final = "fingerprint.txt"
 
-_VERSION: Final = 3
-_DIGEST_SIZE: Final = 32
+_VERSION: Final = 4
 _LARGEST: Final = 4096
 
 
@@ -40,8 +38,8 @@ class Fingerprint:
 
     def __init__(self, inventory: Inventory, options: Mapping[str, object]) -> None:
         self._inventory = inventory
-        self._head = repr((_VERSION, sorted(options.items()))).encode(errors="surrogateescape")
-        self._exact = self._digest(inventory.batches)
+        self._tail = repr((_VERSION, sorted(options.items()))).encode(errors="surrogateescape")
+        self._exact = inventory.digest().with_tail(self._tail)
 
     @property
     def newest(self) -> int:
@@ -56,14 +54,9 @@ class Fingerprint:
         """Return what to remember."""
         if self._inventory.whole:
             return Record(self._exact, self._exact)
-        return Record(self._exact, self._digest(map(packed_with_whole_seconds, self._inventory.batches)))
-
-    def _digest(self, batches: Iterable[bytes]) -> str:
-        digest = blake2b(self._head, digest_size=_DIGEST_SIZE)
-        for batch in batches:
-            digest.update(b"%d:" % len(batch))
-            digest.update(batch)
-        return digest.hexdigest()
+        rounded = Digest()
+        rounded.update(map(packed_with_whole_seconds, self._inventory.batches))
+        return Record(self._exact, rounded.with_tail(self._tail))
 
 
 def load(archive: str) -> Record | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import marshal
 import os
 import stat
-from collections.abc import Iterator
+from _blake2 import blake2b  # what hashlib has it from, without OpenSSL and the time to load it
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 #: Sizes of what is no regular file.
@@ -17,6 +18,7 @@ OTHER: Final = -3
 #: Of marshal's forms: from the next one on, equal values may look different.
 _FORM: Final = 2
 _SECOND: Final = 10**9
+_DIGEST_SIZE: Final = 32
 #: Of a mode: kind and permissions.
 KEPT: Final = 0o170777
 
@@ -36,6 +38,8 @@ class Inventory:
         self.newest_file = 0
         #: Every file's time is a whole second, as after a restore.
         self.whole = True
+        self._digest = Digest()
+        self._digested = 0
 
     def add(self, folder: str, rows: list[Row], newest: int) -> None:
         """Take in entries of one folder.
@@ -64,9 +68,11 @@ class Inventory:
                 found[prefix + name] = size if stat.S_ISREG(mode) else _kind(mode)
         return found
 
-    def extend(self, other: Inventory) -> None:
-        """Take in all of another one."""
-        self._extend(other.batches, other.newest, other.newest_file, other.whole)
+    def digest(self) -> Digest:
+        """Return a digest of all; what one asked before has been told is not gone through again."""
+        self._digest.update(self.batches[self._digested :])
+        self._digested = len(self.batches)
+        return self._digest
 
     def pack(self) -> bytes:
         """Return all for another process."""
@@ -74,13 +80,30 @@ class Inventory:
 
     def unpack(self, data: bytes) -> None:
         """Take in what another process has packed."""
-        self._extend(*marshal.loads(data))  # noqa: S302 - from a process of our own
-
-    def _extend(self, batches: list[bytes], newest: int, newest_file: int, whole: bool) -> None:
+        batches, newest, newest_file, whole = marshal.loads(data)  # noqa: S302 - from a process of our own
         self.batches += batches
         self.newest = max(self.newest, newest)
         self.newest_file = max(self.newest_file, newest_file)
         self.whole = self.whole and whole
+
+
+class Digest:
+    """A digest of packed entries, as they come."""
+
+    def __init__(self) -> None:
+        self._state = blake2b(digest_size=_DIGEST_SIZE)
+
+    def update(self, batches: Iterable[bytes]) -> None:
+        """Go on."""
+        for batch in batches:
+            self._state.update(b"%d:" % len(batch))
+            self._state.update(batch)
+
+    def with_tail(self, tail: bytes) -> str:
+        """Return what it would be with ``tail`` behind all."""
+        state = self._state.copy()
+        state.update(tail)
+        return state.hexdigest()
 
 
 def row(name: str, status: os.stat_result, folder: int | None) -> Row:

@@ -29,14 +29,17 @@ _IS_FILE: Final = 0o100000
 class Walk:
     """Takes all below a folder into an inventory.
 
+    :param inventory: that one.
     :param doors: folders to which links lead on purpose.
     :param rule_against: returns the rule that leaves a path out; what is below it is not left out by that.
     """
 
-    def __init__(self, doors: Sequence[str], rule_against: Callable[[str], str | None] | None) -> None:
+    def __init__(
+        self, inventory: Inventory, doors: Sequence[str], rule_against: Callable[[str], str | None] | None
+    ) -> None:
+        self._inventory = inventory
         self._doors = doors
         self._rule_against = rule_against
-        self.inventory = Inventory()
         #: Entries taken in.
         self.count = 0
         #: Entries left out, by rule.
@@ -59,13 +62,15 @@ class Walk:
 
         def share(number: int, count: int) -> Iterator[Result]:
             for folders in pieces[number::count]:
-                walk = Walk(self._doors, self._rule_against)
+                inventory = Inventory()
+                walk = Walk(inventory, self._doors, self._rule_against)
                 walk._subtrees(folders)
-                yield walk.inventory.pack(), marshal.dumps((walk.count, dict(walk.excluded)))
+                yield inventory.pack(), marshal.dumps((walk.count, dict(walk.excluded)))
 
         with Crew(share, workers) as crew:
             for packed, note in crew.results():
-                self.inventory.unpack(packed)
+                self._inventory.unpack(packed)
+                self._inventory.digest()  # the others take their time
                 count, excluded = marshal.loads(note)  # noqa: S302 - from a process of our own
                 self.count += count
                 self.excluded.update(excluded)
@@ -111,6 +116,6 @@ class Walk:
                 rows.append(row(name, status, fd))
                 newest = max(newest, status.st_mtime_ns)
         if rows:
-            self.inventory.add(folder, rows, newest)
+            self._inventory.add(folder, rows, newest)
             self.count += len(rows)
         return len(names)

@@ -86,7 +86,7 @@ def test_a_late_record_is_not_of_the_next_archive() -> None:
     assert fingerprint.load(str(archive)) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 2}', "3\n" * 10_000, "\0\xff"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 2}', "4\n" * 10_000, "\0\xff"])
 def test_a_record_that_is_none(content: str) -> None:
     """Whatever is there: as if nothing were."""
     Path(FINGERPRINT_FILE).write_text(content)
