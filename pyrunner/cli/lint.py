@@ -1,11 +1,13 @@
 """``lint``: what is wrong with a .gitlab-ci.yml or, without one, with config.toml.
 
 With a file it examines that pipeline, offline; a file whose name ends in ``.toml`` is examined as
-``lint-config`` does. Without a file it is gitlab-runner's ``lint``, to the word (config-and-commands.md 2.4).
+``lint-config`` does. Without a file it is gitlab-runner's ``lint``, to the word (config-and-commands.md 2.4),
+unless there is no config.toml, which is an error there, and the repository it is called in has a pipeline.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 #: The exit code for a pipeline that GitLab would refuse.
 REFUSED: Final = 2
+PIPELINE: Final = Path(".gitlab-ci.yml")
 _JSON: Final = Flag(("json",), Kind.BOOLEAN, help="The same as --format json")
 _FORMAT: Final = Flag(
     ("format",),
@@ -52,13 +55,20 @@ def run(invocation: Invocation) -> int:
     :raises CommandFailed: when config.toml is not valid.
     """
     if not invocation.rest:
-        return _lint_config(invocation)
+        here = _repository(PIPELINE) / PIPELINE
+        if (
+            invocation.values.is_set(CONFIG.name)
+            or ConfigFile.of(invocation).path.exists()
+            or not here.is_file()
+        ):
+            return _lint_config(invocation)
+        return _lint_pipelines(invocation, [os.path.relpath(here)])
     if all(name.endswith(".toml") for name in invocation.rest):
         from pyrunner.cli.lint_config import examine_files
 
         form = "json" if invocation.values.flag(_JSON.name) else invocation.values.text(_FORMAT.name)
         return examine_files([Path(name) for name in invocation.rest], form, invocation.session.environ)
-    return _lint_pipelines(invocation)
+    return _lint_pipelines(invocation, invocation.rest)
 
 
 def _lint_config(invocation: Invocation) -> int:
@@ -79,7 +89,7 @@ def _lint_config(invocation: Invocation) -> int:
     return 0
 
 
-def _lint_pipelines(invocation: Invocation) -> int:
+def _lint_pipelines(invocation: Invocation, names: Sequence[str]) -> int:
     from pyrunner.cli.findings import FORMATS  # with the compiler below it: not for config.toml
 
     values = invocation.values
@@ -87,7 +97,7 @@ def _lint_pipelines(invocation: Invocation) -> int:
     if form not in FORMATS:
         raise UsageError(f"--format is one of {', '.join(FORMATS)}")
     found: list[Finding] = []
-    for name in invocation.rest:
+    for name in names:
         findings = _findings(invocation, Path(name))
         found += findings
         if form == "text" and not findings:
@@ -146,6 +156,6 @@ COMMAND: Final = RunnerCommand(
     "lint",
     run,
     [CONFIG, _JSON, _FORMAT, _SCHEMA, _INPUT, _VARIABLE, _FOLDER],
-    help="examine a .gitlab-ci.yml, or config.toml when no file is given",
+    help="examine a .gitlab-ci.yml, or config.toml when there is one and no file is given",
     usage="[FILE...]",
 )

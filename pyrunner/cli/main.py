@@ -74,7 +74,9 @@ COMMANDS: Final = {
     "gc": LazyCommand("pyrunner.cli.gc", "make room: remove what was not used for longest", quiet=True),
     "install": LazyCommand("pyrunner.cli.service_install", "install service", attribute="INSTALL"),
     "lint": LazyCommand(
-        "pyrunner.cli.lint", "examine a .gitlab-ci.yml, or config.toml when no file is given", quiet=True
+        "pyrunner.cli.lint",
+        "examine a .gitlab-ci.yml, or config.toml when there is one and no file is given",
+        quiet=True,
     ),
     "lint-config": LazyCommand(
         "pyrunner.cli.lint_config",

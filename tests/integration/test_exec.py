@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.integration.test_snapshot import fingerprint
 from tests.support.exec_runs import ExecLab
+from tests.support.snapshots import fingerprint
 
 pytestmark = pytest.mark.integration
 
@@ -192,6 +192,50 @@ def test_child_pipeline(lab: ExecLab) -> None:
     assert done.returncode == 1
     assert "c | from parent_pipeline" in done.stdout.splitlines()
     assert "✗ t " in done.stdout
+
+
+def test_playing_a_job_of_a_child_pipeline(lab: ExecLab) -> None:
+    """``--manual`` reaches the jobs of child pipelines; a name that no job has had is told."""
+    lab.configure("t: {trigger: {include: child.yml, strategy: depend}}\n")
+    (lab.tree / "child.yml").write_text("c: {when: manual, script: [echo played]}\n")
+    done = lab.run("--manual", "c", "--manual", "nobody")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "played" in lab.log("c")
+    assert "--manual nobody: no such job" in done.stderr
+
+
+def test_a_job_that_gets_no_sources_says_why(lab: ExecLab) -> None:
+    """What failed before the script is told at the end: there is nothing else to see of the job."""
+    lab.configure("a: {variables: {GIT_SUBMODULE_STRATEGY: normal}, script: [echo never]}\n")
+    (lab.tree / ".gitmodules").write_text('[submodule "x"]\n\tpath = x\n\turl = ./nowhere\n')
+    (lab.tree / "x").mkdir()
+    lab.repository.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},x")
+    done = lab.run()
+    assert done.returncode == 1, done.stdout + done.stderr
+    summary = done.stdout.partition("\n\n")[2]
+    assert "nowhere" in summary
+    assert "ERROR: Job failed: exit status 1" in summary
+
+
+def test_nobody_reads_on(lab: ExecLab) -> None:
+    """A closed pipe, as of ``| head -1``, ends the run; nothing is left and nothing more is said."""
+    lab.configure("a: {script: ['while sleep 0.05; do echo more; done']}\n")
+    with subprocess.Popen(
+        lab.command,
+        cwd=lab.tree,
+        env=lab.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while "more" not in process.stdout.readline():
+            pass
+        process.stdout.close()
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read() == ""
+    assert [one.cmdline() for one in lab.processes()] == []
 
 
 def test_other_events(lab: ExecLab) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyrunner.ci.plan import Pipeline, PlannedJob
@@ -20,11 +20,13 @@ class Chosen:
 
     :param auto_play: manual and delayed jobs that start as soon as they may.
     :param done: jobs that passed in the last run, with what they left.
+    :param in_children: names of jobs to play in child pipelines, which are not known yet.
     """
 
     pipeline: Pipeline
     auto_play: frozenset[str] = frozenset()
     done: Mapping[str, Collection[Artifact]] = field(default_factory=dict)
+    in_children: tuple[str, ...] = ()
 
 
 def choose(
@@ -42,7 +44,27 @@ def choose(
     :param manual: jobs to play, likewise.
     :raises UsageError: for a name that no job has, and a last run that is missing.
     """
-    played = frozenset(one for name in manual for one in find_jobs(pipeline, name))
+    manual = tuple(manual)
+    has_children = any(job.trigger is not None and job.trigger.includes for job in pipeline.jobs)
+    known = [job.name for job in pipeline.jobs]
+    played = frozenset(
+        one
+        for name in manual
+        for one in (named_jobs(known, name) if has_children else find_jobs(pipeline, name))
+    )
+    chosen = _chosen(pipeline, names, played, with_needs=with_needs, only_failed=only_failed, last=last)
+    return replace(chosen, in_children=manual if has_children else ())
+
+
+def _chosen(
+    pipeline: Pipeline,
+    names: Iterable[str],
+    played: frozenset[str],
+    *,
+    with_needs: bool,
+    only_failed: bool,
+    last: LastRun | None,
+) -> Chosen:
     if only_failed:
         return _failed(pipeline, played, last)
     wanted = frozenset(one for name in names for one in find_jobs(pipeline, name))
@@ -72,10 +94,7 @@ def find_jobs(pipeline: Pipeline, name: str) -> list[str]:
     :raises UsageError: when there is none; it says why one is left out, or what was meant perhaps.
     """
     names = [job.name for job in pipeline.jobs]
-    found = [one for one in names if one == name]
-    found = found or [one for one in names if group_name(one) == name]
-    found = found or [one for one in names if fnmatch.fnmatchcase(one, name)]
-    if found:
+    if found := named_jobs(names, name):
         return found
     for left_out in pipeline.left_out:
         if name in (left_out.name, group_name(left_out.name)):
@@ -83,6 +102,13 @@ def find_jobs(pipeline: Pipeline, name: str) -> list[str]:
     near = difflib.get_close_matches(name, dict.fromkeys([*names, *map(group_name, names)]), 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else "; --list shows them"
     raise UsageError(f"there is no job {name}{hint}")
+
+
+def named_jobs(names: Sequence[str], name: str) -> list[str]:
+    """Return those of ``names`` that a name means, which may be none; see :func:`find_jobs`."""
+    found = [one for one in names if one == name]
+    found = found or [one for one in names if group_name(one) == name]
+    return found or [one for one in names if fnmatch.fnmatchcase(one, name)]
 
 
 def _before(job: PlannedJob) -> set[str]:

@@ -37,6 +37,8 @@ class Display(ABC):
         self._lock = threading.RLock()
         self._logs: dict[int, JobLog] = {}
         self._tails: dict[int, deque[str]] = {}
+        #: Jobs whose script has begun.
+        self._begun: set[int] = set()
         self._jobs: dict[int, JobView] = {}
 
     def changed(self, view: JobView | PipelineView) -> None:
@@ -68,8 +70,13 @@ class Display(ABC):
 
     def _lines(self, job: JobView, lines: list[LogLine]) -> None:
         tail = self._tails.setdefault(job.id, deque(maxlen=TAIL))
-        tail.extend(one.text for one in lines if one.matters)
         for line in lines:
+            if line.of_script and job.id not in self._begun:
+                self._begun.add(job.id)
+                tail.clear()
+            # before the script, what git and other programs say is all there is to tell why it failed
+            if line.matters or (job.id not in self._begun and not line.own):
+                tail.append(line.text)
             self.line(job, line)
 
     @abstractmethod

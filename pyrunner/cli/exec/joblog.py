@@ -32,10 +32,14 @@ class LogLine:
     own: bool = False
 
     @property
+    def of_script(self) -> bool:
+        """Tell whether the user's own script says it."""
+        return self.section in _SCRIPTS and not self.own
+
+    @property
     def matters(self) -> bool:
         """Tell whether a person wants to see it who looks at the job, not at the runner."""
-        inside = self.section in _SCRIPTS and not self.own
-        return inside or plain(self.text).startswith(("ERROR:", "WARNING:"))
+        return self.of_script or plain(self.text).startswith(("ERROR:", "WARNING:"))
 
 
 class JobLog:

@@ -88,6 +88,9 @@ class Options:
         shows = [name for name in ("list", "graph", "dry-run", "preview") if self.values.flag(name)]
         if len(shows) > 1:
             raise UsageError(f"--{shows[0]} and --{shows[1]} cannot be combined")
+        junit = Path(self.values.text("junit"))
+        if not junit.parent.is_dir():
+            raise UsageError(f"--junit {junit}: there is no folder {junit.parent}")
         if self.values.flag("only-failed") and self.jobs:
             raise UsageError("--only-failed chooses the jobs itself; name none")
         if self.values.text("shell-into") and (self.jobs or self.values.flag("watch")):

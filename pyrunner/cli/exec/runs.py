@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO, cast
 
 import click
 
-from pyrunner.cli.exec.choose import choose
+from pyrunner.cli.exec.choose import choose, named_jobs
 from pyrunner.cli.exec.command import refused
 from pyrunner.cli.exec.display import Display, JSONDisplay, LineDisplay, QuietDisplay, as_plain
 from pyrunner.cli.exec.folders import RUN_LOCK, Lane, ProjectFolder
@@ -19,6 +20,7 @@ from pyrunner.cli.exec.junit import write_junit
 from pyrunner.cli.exec.keep import keep_artifacts, keep_logs
 from pyrunner.cli.exec.lastrun import LastRun
 from pyrunner.cli.exec.options import Options
+from pyrunner.cli.exec.output import Output
 from pyrunner.cli.exec.prepare import Prepared, for_snapshot, prepare
 from pyrunner.cli.exec.runners import Executors, lent_settings
 from pyrunner.cli.exec.session import Outcome, Plan, Session, clean_up, summary_of
@@ -143,11 +145,8 @@ def _announce(prepared: Prepared, plan: Plan, taken: Snapshot, words: Words) -> 
 
 def make_display(options: Options, words: Words) -> Display:
     """Return what shows the run: by the options, and by what standard output is."""
-
-    def write(line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
+    output = Output(sys.stdout)
+    write = output.line
     everything = options.flag("verbose")
     if options.flag("json"):
         return JSONDisplay(write, words, everything)
@@ -158,7 +157,8 @@ def make_display(options: Options, words: Words) -> Display:
 
         from pyrunner.cli.exec.live import LiveDisplay
 
-        return LiveDisplay(Console(highlight=False, no_color=not words.colour), words)
+        console = Console(file=cast("TextIO", output), highlight=False, no_color=not words.colour)
+        return LiveDisplay(console, words)
     return LineDisplay(write, words, everything)
 
 
@@ -214,6 +214,10 @@ def report(invocation: Invocation, plan: Plan, outcome: Outcome, display: Displa
         click.echo("\n".join(lines), nl=bool(lines))
     click.echo()
     click.echo("\n".join(table(outcome.jobs, words)))
+    names = [job.name for job in outcome.jobs]
+    complaints += [
+        f"--manual {one}: no such job" for one in options.values["manual"] if not named_jobs(names, one)
+    ]
     for complaint in (*complaints, *outcome.violations):
         logging.getLogger(__name__).warning("%s", complaint)
     if artifacts:

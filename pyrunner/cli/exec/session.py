@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from pyrunner.ci.files import Folder
 from pyrunner.ci.plan import Pipeline, PlannedJob
-from pyrunner.cli.exec.choose import Chosen
+from pyrunner.cli.exec.choose import Chosen, named_jobs
 from pyrunner.cli.exec.display import Display
 from pyrunner.cli.exec.folders import RUN_LOCK, Lane
 from pyrunner.cli.exec.options import Options
@@ -31,6 +32,7 @@ from pyrunner.coordinator.pipelines.views import JobView, PipelineView
 from pyrunner.coordinator.records import JobRecord
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from pyrunner.coordinator.settings import CoordinatorSettings
+from pyrunner.errors import PyrunnerError
 from pyrunner.manager.intake import HostSettings
 from pyrunner.manager.manager import Manager
 
@@ -176,11 +178,15 @@ class Session:
 
         manager.companion = step
         manager.run()
+        if service.failure is not None:
+            raise PyrunnerError(f"the run was given up: {service.failure}") from service.failure
         service.step(time.time())
         jobs = service.jobs(pipeline_id, children=True)
         status = service.pipeline(pipeline_id).status
         took = time.monotonic() - began
-        violations = [str(one) for one in coordinator.violations]
+        # what is left of a run that was killed reports here, too: that is no mistake of this one
+        first = self._plan.number * _IDS_PER_RUN
+        violations = [str(one) for one in coordinator.violations if one.job_id is None or one.job_id > first]
         return Outcome(status, jobs, dict(coordinator.store.jobs), took, self.interrupted, violations)
 
     def _step(
@@ -191,6 +197,8 @@ class Session:
         pipeline_id: int,
         now: float,
     ) -> float:
+        if service.failure is not None and not manager.shutdown.begun:
+            manager.shutdown.received(signal.SIGINT, now)
         if manager.shutdown.begun:
             if not self._leaving:
                 self._leaving = self.interrupted = True
@@ -229,7 +237,9 @@ class Session:
         return Choices(chosen.auto_play, chosen.done, self._runners_of(pipeline.jobs))
 
     def _child_choices(self, pipeline: Pipeline) -> Choices:
-        return Choices(self._plan.chosen.auto_play, {}, self._runners_of(pipeline.jobs))
+        names = [job.name for job in pipeline.jobs]
+        played = {one for name in self._plan.chosen.in_children for one in named_jobs(names, name)}
+        return Choices(played, {}, self._runners_of(pipeline.jobs))
 
     def _runners_of(self, jobs: tuple[PlannedJob, ...]) -> dict[str, int]:
         return {job.name: self._ids[self._plan.executors.of(job)] for job in jobs if job.trigger is None}

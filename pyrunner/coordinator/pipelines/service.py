@@ -7,6 +7,7 @@ coordinator's store and to time; tests call :meth:`PipelineService.step` themsel
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import queue
 import threading
@@ -38,6 +39,8 @@ from pyrunner.coordinator.records import JobRecord
 from pyrunner.coordinator.store import Store
 from pyrunner.protocol.variables import Variable
 
+_log: Final = logging.getLogger(__name__)
+
 _CLOSE: Final = -1
 
 
@@ -65,6 +68,8 @@ class PipelineService:
         self._projects = projects
         self._reports: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        #: What has ended the thread, which must not happen.
+        self.failure: Exception | None = None
         handover = Handover(projects, release)
         triggers = TriggerJobs(projects, self._ended, child_choices, strict_triggers)
         self._scheduler = Scheduler(triggers.start)
@@ -106,6 +111,13 @@ class PipelineService:
         self._reports.put(job.id)
 
     def _run(self) -> None:
+        try:
+            self._react()
+        except Exception as error:  # noqa: BLE001 - who waits for a pipeline has to be told
+            _log.exception("The pipelines are not looked after any more")
+            self.failure = error
+
+    def _react(self) -> None:
         due = self.step(time.time())
         while True:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def test_a_pipeline_without_findings(tmp_path: Path, capsys: pytest.CaptureFixtu
     path.write_text("include: jobs.yml\n")
     assert run(["lint", str(path)], {"HOME": str(tmp_path)}) == 0
     assert capsys.readouterr().out == f"{path}: no findings\n"
+
+
+def test_without_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a config.toml it is the repository's own pipeline, from any folder in it; with one, that."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".gitlab-ci.yml").write_text("a: {script: s, retry: 3}\n")
+    monkeypatch.chdir(tmp_path / "sub")
+    environ = {"HOME": str(tmp_path)}
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # root's config.toml is not below its home
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    assert run(["lint"], dict(environ)) == 2
+    assert "../.gitlab-ci.yml:1:16: retry config must be" in capsys.readouterr().out
+    assert run(["lint", "--config", str(tmp_path / "config.toml")], dict(environ)) == 1
+    (tmp_path / ".gitlab-runner").mkdir()
+    (tmp_path / ".gitlab-runner/config.toml").write_text("concurrent = 1\n")
+    assert run(["lint"], dict(environ)) == 0
+    assert capsys.readouterr().out == "Configuration file is valid.\n"
 
 
 def test_findings_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,3 +128,13 @@ def test_unknown_names(pipeline: Pipeline, name: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_jobs(pipeline, name)
     assert message in str(caught.value)
+
+
+def test_to_be_played_in_a_child_pipeline(pipeline: Pipeline, tmp_path: Path) -> None:
+    """What its jobs are called is not known before it is made; without any, an unknown name is a mistake."""
+    with pytest.raises(UsageError, match="there is no job later"):
+        chosen(pipeline, manual=["later"])
+    (tmp_path / ".gitlab-ci.yml").write_text(TEXT + "t: {trigger: {include: child.yml}}\n")
+    found = chosen(compile_case(tmp_path, {}), manual=["later", "gate"])
+    assert found.in_children == ("later", "gate")
+    assert found.auto_play == frozenset({"gate"})

@@ -90,6 +90,18 @@ def test_quiet() -> None:
     assert display.tail(7) == ["hello"]
 
 
+def test_tail_before_the_script() -> None:
+    """Of a job that fails before its script, what git said is shown; once the script speaks, only that."""
+    display = QuietDisplay(lambda _: None, Words(False))
+    display.changed(job())
+    sources = b"section_start:1:get_sources\r\x1b[0K\n"
+    own = b"2026-01-01T00:00:00.000000Z 00O Getting source\n"
+    display.trace(7, own + sources + b"2026-01-01T00:00:00.000000Z 01E fatal: no such ref\n")
+    assert display.tail(7) == ["fatal: no such ref"]
+    display.trace(7, b"section_end:1:get_sources\r\x1b[0K\n" + SECTION + b"hello\n")
+    assert display.tail(7) == ["hello"]
+
+
 def test_tail_is_bounded() -> None:
     """Of a long output the end is remembered."""
     display = QuietDisplay(lambda _: None, Words(False))
