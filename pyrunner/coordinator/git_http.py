@@ -1,4 +1,4 @@
-"""Repositories over smart HTTP: ``git http-backend`` as CGI, streamed both ways, read only.
+"""Repositories over smart HTTP: ``git http-backend`` as CGI, streamed both ways, read only; git-lfs too.
 
 Access needs basic auth: a running job's token, or configured credentials. Only a path that consists of a
 known name and one of the two calls of a fetch reaches git; the path that git gets is made here.
@@ -17,6 +17,7 @@ import signal
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -24,6 +25,7 @@ from pyrunner.coordinator.repositories import Repositories, Repository
 from pyrunner.coordinator.store import Store
 
 _PATH = re.compile(r"/(?P<name>.+?)(?:\.git)?/(?P<call>info/refs|git-upload-pack|git-receive-pack)\Z")
+_LFS = re.compile(r"/(?P<name>.+?)(?:\.git)?/info/lfs/objects/(?P<what>batch|[0-9a-f]{64})\Z")
 _PROTOCOL = re.compile(r"[A-Za-z0-9=:.-]{1,64}\Z")
 _PIECE: Final = 128 * 1024
 
@@ -41,6 +43,10 @@ class GitHTTP:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answer one request and return the status that was sent."""
+        if lfs := _LFS.match(scope["path"]):
+            answer = await self._large_files(Request(scope, receive), lfs["name"], lfs["what"])
+            await answer(scope, receive, send)
+            return answer.status_code
         refusal, repository, call = self._admit(scope)
         if refusal is not None or repository is None:
             refusal = refusal or Response("Not found\n", 404)
@@ -68,8 +74,7 @@ class GitHTTP:
         if path is None:
             return Response("Not found\n", 404), None, ""
         if not self._authorized(Headers(scope=scope).get("authorization", "")):
-            challenge = {"WWW-Authenticate": 'Basic realm="GitLab"'}
-            return Response("HTTP Basic: Access denied\n", 401, challenge), None, ""
+            return _denied(), None, ""
         repository = self._repositories.get(path["name"])
         if repository is None:
             return Response("The project you were looking for could not be found.\n", 404), None, ""
@@ -81,6 +86,20 @@ class GitHTTP:
         if (method, service) != wanted:
             return Response("Only smart HTTP fetches are served\n", 403), None, ""
         return None, repository, call
+
+    async def _large_files(self, request: Request, name: str, what: str) -> Response:
+        if not self._authorized(request.headers.get("authorization", "")):
+            return _denied()
+        repository = self._repositories.get(name)
+        if repository is None:
+            return Response("The project you were looking for could not be found.\n", 404)
+        from pyrunner.coordinator.git_lfs import answer_batch, answer_object  # few projects have any
+
+        if what == "batch" and request.method == "POST":
+            return await answer_batch(request, repository.large_files)
+        if what != "batch" and request.method in ("GET", "HEAD"):
+            return answer_object(what, repository.large_files)
+        return Response("Method not allowed\n", 405)
 
     def _authorized(self, header: str) -> bool:
         kind, _, encoded = header.partition(" ")
@@ -121,6 +140,10 @@ class GitHTTP:
         if _PROTOCOL.match(headers.get("git-protocol", "")):
             environment["GIT_PROTOCOL"] = headers["git-protocol"]
         return environment
+
+
+def _denied() -> Response:
+    return Response("HTTP Basic: Access denied\n", 401, {"WWW-Authenticate": 'Basic realm="GitLab"'})
 
 
 async def _feed(process: asyncio.subprocess.Process, receive: Receive) -> None:

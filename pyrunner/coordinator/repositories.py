@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,8 @@ class Repository:
     #: Our bare repository.
     path: Path
     default_branch: str
+    #: Folders with the objects of git-lfs, links in none of their paths.
+    large_files: tuple[Path, ...] = ()
 
 
 class Repositories:
@@ -86,13 +88,17 @@ class Repositories:
         self.refresh(name)
         return repository
 
-    def adopt(self, name: str, path: Path, default_branch: str) -> Repository:
+    def adopt(
+        self, name: str, path: Path, default_branch: str, large_files: Sequence[Path] = ()
+    ) -> Repository:
         """Serve the bare repository at ``path`` itself; it belongs to the caller, and is never refreshed.
 
+        :param large_files: git directories whose objects of git-lfs are served, beside its own.
         :raises RepositoryError: when the name is taken or not ``group/project``.
         """
         self._check_name(name)
-        repository = Repository(name, path, path, default_branch)
+        found = tuple(one.resolve() / "lfs" / "objects" for one in (path, *large_files))
+        repository = Repository(name, path, path, default_branch, found)
         self._repositories[name] = repository
         return repository
 

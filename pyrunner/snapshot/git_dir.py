@@ -32,6 +32,12 @@ HARMLESS: Final = (
     "core.symlinks",
     "core.trustctime",
 )
+#: What ``git lfs install --local`` writes: to the letter, it is the user's own git-lfs that runs.
+LARGE_FILES: Final = {
+    "filter.lfs.clean": "git-lfs clean -- %f",
+    "filter.lfs.process": "git-lfs filter-process",
+    "filter.lfs.required": "true",
+}
 #: What would make git write beside the index, or talk about line ends.
 PLAIN: Final = (
     *("-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "core.safecrlf=false"),
@@ -44,6 +50,8 @@ def make_git_dir(copy: WorkingCopy, path: Path) -> Git:
     for name in ("", "info", "objects", "objects/info", "refs", "refs/heads"):
         make_private(path / name)
     settings = {key: value for key, value in copy.own_settings.items() if key in HARMLESS}
+    own = copy.own_settings.items()
+    settings |= {key: value for key, value in own if LARGE_FILES.get(key) == value}
     settings["core.bare"] = "true"
     if copy.object_format != "sha1":
         settings["extensions.objectformat"] = copy.object_format
@@ -79,7 +87,8 @@ def _written(settings: Mapping[str, str]) -> str:
     version = 1 if any(key.startswith("extensions.") for key in settings) else 0
     lines = ["[core]", f"\trepositoryformatversion = {version}"]
     for key, value in sorted(settings.items()):
-        section, name = key.split(".")
+        section, _, name = key.rpartition(".")
+        section, _, part = section.partition(".")
         quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        lines += [f"[{section}]", f'\t{name} = "{quoted}"']
+        lines += [f'[{section} "{part}"]' if part else f"[{section}]", f'\t{name} = "{quoted}"']
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from pyrunner.ci.event import NO_COMMIT, Event
+from pyrunner.errors import UsageError
 from pyrunner.snapshot.git_dir import PLAIN, make_git_dir, work_tree_git
 from pyrunner.snapshot.working_copy import WorkingCopy
 from pyrunner.system.git import Git
@@ -49,6 +50,24 @@ def open_store(copy: WorkingCopy, path: Path) -> Git:
     if shallow.is_file():
         shutil.copyfile(shallow, path / "shallow")
     return store
+
+
+def cut_history(copy: WorkingCopy, store: Git, sha: str) -> None:
+    """Serve a commit of a partial clone without those before it: their files are not here.
+
+    :raises UsageError: when some of its own files are not here either, as of folders not checked out.
+    """
+    own = copy.own_settings
+    if not any(key == "extensions.partialclone" or key.endswith(".promisor") for key in own):
+        return
+    with (store.folder / "shallow").open("a") as file:
+        file.write(f"{sha}\n")
+    listed = store.text("rev-list", "--objects", "--missing=print", "--no-object-names", sha)
+    if missing := sum(line.startswith("?") for line in listed.split("\n")):
+        raise UsageError(
+            f"this is a partial clone, and {missing} of the files of {sha[:8]} are not here; "
+            "git fetch --refetch --no-filter brings all of them"
+        )
 
 
 def take_snapshot(copy: WorkingCopy, store: Git) -> Snapshot:

@@ -28,7 +28,7 @@ from pyrunner.cli.exec.summary import failures, table, verdict
 from pyrunner.cli.exec.words import Words, seconds
 from pyrunner.cli.group import Invocation
 from pyrunner.coordinator.pipelines.creation import Origin
-from pyrunner.snapshot.take import Snapshot, open_store, publish, take_snapshot
+from pyrunner.snapshot.take import Snapshot, cut_history, open_store, publish, take_snapshot
 from pyrunner.snapshot.working_copy import WorkingCopy
 from pyrunner.system.lock import OpenFileLock
 from pyrunner.system.logs import configure_logging, current_settings
@@ -90,6 +90,7 @@ def planned(invocation: Invocation, options: Options, words: Words) -> Iterator[
         taken = Snapshot(revision, "", False, 0.0) if revision else take_snapshot(copy, store)
         event = for_snapshot(prepared.played.event, taken.sha)
         publish(store, event, taken.sha)
+        cut_history(copy, store, taken.sha)
         pipeline = prepared.compile(prepared.commit_sources(store, taken.sha), event)
         if pipeline.refusal:
             yield refused(pipeline)
@@ -111,6 +112,7 @@ def planned(invocation: Invocation, options: Options, words: Words) -> Iterator[
             origin=Origin(event.project.path, taken.sha, prepared.played.changed),
             folder=folder,
             repository=folder / "repository",
+            git_directory=copy.common,
             lane=lane,
             used=used,
             executors=executors,

@@ -55,6 +55,7 @@ class Plan:
     :param folder: of this run; its name is its number.
     :param origin: project and commit.
     :param repository: the bare repository with the commit.
+    :param git_directory: of the working copy: what git-lfs keeps is in it.
     """
 
     options: Options
@@ -62,6 +63,7 @@ class Plan:
     origin: Origin
     folder: Path
     repository: Path
+    git_directory: Path
     lane: Lane
     #: Names of the executors that jobs get.
     used: Sequence[str]
@@ -126,7 +128,9 @@ class Session:
         )
         with coordinator:
             branch = plan.chosen.pipeline.event.project.default_branch
-            coordinator.state.repositories.adopt(plan.origin.project, plan.repository, branch)
+            coordinator.state.repositories.adopt(
+                plan.origin.project, plan.repository, branch, [plan.git_directory]
+            )
             tokens = {executor: coordinator.add_runner() for executor in plan.used}
             self._ids = {executor: coordinator.runner(token).id for executor, token in tokens.items()}
             runners = Runners(plan.options, plan.lane, coordinator.url, tokens, plan.lent)
