@@ -9,6 +9,7 @@ from bench.cache import cache_figures
 from bench.docker import docker_figures
 from bench.figures import Figure, show, store
 from bench.jobs import job_figures, memory_figures
+from bench.recovery import recovery_figures
 from bench.startup import startup_figures
 from bench.trace import trace_figures
 
@@ -17,6 +18,7 @@ _PARTS = {
     "trace": trace_figures,
     "jobs": job_figures,
     "memory": memory_figures,
+    "recovery": recovery_figures,
     "cache": cache_figures,
     "docker": docker_figures,
 }
