@@ -215,8 +215,10 @@ def _local_warnings(jobs: Sequence[PlannedJob]) -> list[Finding]:
         if job.trigger is not None and (job.trigger.project or job.trigger.mirrors):
             project = job.trigger.project or job.trigger.mirrors
             findings.warn(f"{job.name}: the pipeline of {project} is not run here", job.trigger.position)
-        if job.options.get("id_tokens") is not None:
-            message = f"{job.name}: id_tokens are only set to values that are given"
+        given = {variable.key for variable in job.event.pipeline_variables}
+        given |= {setting.variable.key for layer in job.event.settings for setting in layer}
+        if missing := [one for one in job.options.get("id_tokens") or () if one not in given]:
+            message = f"{job.name}: id_tokens are only set to values that are given: {', '.join(missing)}"
             findings.warn(message, job.options.place("id_tokens"))
         if job.options.get("release") is not None:
             findings.warn(f"{job.name}: no release is made here", job.options.place("release"))

@@ -51,6 +51,11 @@ class Terminal:
         os.close(self._master)
         return self.process.wait(_PATIENCE)
 
+    def hang_up(self) -> None:
+        """Close the terminal, of which the process is told as the kernel tells a session's leader."""
+        os.close(self._master)
+        self.process.send_signal(signal.SIGHUP)
+
     def _read(self, ends: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, ends - time.monotonic()))
         assert ready, f"nothing more came: {self.text}"
@@ -118,3 +123,13 @@ def test_watch(lab: ExecLab) -> None:
     assert terminal.finish() == 130
     assert len(list((lab.folder / "runs").iterdir())) == 2
     assert lab.processes() == []
+
+
+def test_a_terminal_that_is_closed(lab: ExecLab) -> None:
+    """Who closes the window ends the run: nothing goes on unseen."""
+    lab.configure("a: {script: [sleep 300]}\n")
+    terminal = Terminal(lab)
+    terminal.read_until("$ sleep 300")
+    terminal.hang_up()
+    assert terminal.process.wait(_PATIENCE) == 130
+    assert [one.cmdline() for one in lab.processes()] == []

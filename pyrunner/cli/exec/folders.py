@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from pyrunner.system.lock import OpenFileLock, is_held
 KEPT_RUNS: Final = 10
 LOOPBACK: Final = "127.0.0.1"
 _LANES: Final = 16
+#: Seconds between the making of a run's folder and the lock in it, at most.
+_BEGINNING: Final = 60.0
 _RESULT: Final = "result.json"
 _KEEP: Final = ".keep"
 #: Held while a run goes on.
@@ -96,9 +99,16 @@ class ProjectFolder:
         raise PyrunnerError(f"{_LANES} runs of this working copy are under way; wait for one to end")
 
     def new_run(self) -> Path:
-        """Make the folder of a new run; ``latest`` leads to it from now on."""
+        """Make the folder of a new run, and empty those of runs that were killed: secrets may be in them."""
         runs = self.path / "runs"
         make_private(runs)
+        for one in runs.iterdir():
+            if one.name.isdecimal() and _was_killed(one):
+                for left in one.iterdir():  # the folder itself stays: no number is given twice
+                    if left.is_dir() and not left.is_symlink():
+                        shutil.rmtree(left, ignore_errors=True)
+                    else:
+                        left.unlink(missing_ok=True)
         number = max((int(one.name) for one in runs.iterdir() if one.name.isdecimal()), default=0) + 1
         while True:
             try:
@@ -131,6 +141,15 @@ class ProjectFolder:
         except (OSError, JobDirError):
             return None
         return (run, result) if isinstance(result, dict) else None
+
+
+def _was_killed(run: Path) -> bool:
+    """Tell whether a run has no end: nobody works in its folder, which is not just being begun."""
+    try:
+        age = time.time() - run.stat().st_mtime
+        return age > _BEGINNING and not (run / _RESULT).exists() and not is_held(run / RUN_LOCK)
+    except OSError:
+        return False
 
 
 def _free_address(memory: Path, bridge: str) -> tuple[str, int] | None:

@@ -141,6 +141,8 @@ def _announce(prepared: Prepared, plan: Plan, taken: Snapshot, words: Words) -> 
     what = "uncommitted changes included" if taken.changed else "nothing uncommitted"
     if prepared.played.revision:
         what = "as committed"
+    elif (ref := options.text("ref") or options.text("tag")) and ref != prepared.copy.branch:
+        what += f"; there is no {ref} here, so it is played with what is checked out"
     line = f"{event.project.path} {event.ref} {event.commit.sha[:8]} ({event.source}, {what})"
     click.echo(words.paint(f"{line}, snapshot in {seconds(taken.seconds)}", "2"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -49,6 +50,25 @@ def test_runs_are_numbered_and_old_ones_go(project: ProjectFolder) -> None:
     assert last is not None
     assert last.head("main") == runs[-1].name
     assert last.head("other") == ""
+
+
+def test_what_a_killed_run_has_left_goes(project: ProjectFolder) -> None:
+    """Its database and repository hold secrets; its number is not given again. One that goes on, or has only
+    just begun, keeps everything, and so does one that has ended."""
+    killed, begun, under_way, ended = (project.new_run() for _ in range(4))
+    lock = OpenFileLock.take(under_way / RUN_LOCK)
+    assert lock is not None
+    project.finish_run(ended, {}, keep=False)
+    for one in (killed, begun, under_way, ended):
+        (one / "pipelines.sqlite").write_text("secret")
+        (one / "coordinator").mkdir()
+    for one in (killed, under_way, ended):
+        os.utime(one, (1, 1))
+    assert project.new_run().name == "5"
+    assert list(killed.iterdir()) == []
+    for one in (begun, under_way, ended):
+        assert (one / "pipelines.sqlite").exists()
+    lock.close()
 
 
 def test_no_last_run(project: ProjectFolder) -> None:
