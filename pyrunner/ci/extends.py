@@ -91,7 +91,8 @@ class _Resolver:
         return place
 
     def _target(self, reference: Reference, chain: tuple[tuple[Any, ...], ...]) -> Any:
-        written = f"!reference {json.dumps(list(reference.path), default=str)}"
+        shown = list(reference.path) if reference.scalar is None else reference.scalar
+        written = f"!reference {json.dumps(shown, default=str)}"
         if not reference.valid:
             raise PipelineError(f"{written} is not valid", *reference.position)
         if reference.path in chain:

@@ -58,7 +58,7 @@ def check_parallel(where: str, parallel: Any, place: Position, findings: Finding
             findings.entry(where, "config must be greater than or equal to 1", place)
         return len(findings) == before
     if not isinstance(parallel, Map):
-        findings.entry(where.removesuffix(":parallel"), "parallel should be an integer or a hash", place)
+        findings.entry(where, "should be an integer or a hash", place)
         return False
     if unknown := [as_text(key) for key in parallel if key != "matrix"]:
         findings.entry(where, f"config contains unknown keys: {', '.join(unknown)}", place)

@@ -213,7 +213,7 @@ class _Builder:
             except UnspecifiedClass as error:
                 raise PipelineError(str(error), *self.position(node)) from None
         if node.tag == "!reference":
-            return Reference((), self.position(node))
+            return Reference((), self.position(node), node.value)
         if node.tag == "tag:yaml.org,2002:binary":
             try:
                 return base64.b64decode(node.value).decode("utf-8", "replace")

@@ -78,6 +78,8 @@ class Reference:
 
     path: tuple[Any, ...]
     position: Position
+    #: What the tag stands on, where that is no list.
+    scalar: str | None = None
 
     @property
     def valid(self) -> bool:

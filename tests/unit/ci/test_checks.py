@@ -149,7 +149,7 @@ JOB = [
     ("variables: [a]", "jobs:j:variables config should be a hash"),
     ("parallel: 0", "jobs:j:parallel config must be greater than or equal to 1"),
     ("parallel: 201", "jobs:j:parallel config must be less than or equal to 200"),
-    ("parallel: x", "jobs:j parallel should be an integer or a hash"),
+    ("parallel: x", "jobs:j:parallel should be an integer or a hash"),
     ("inputs: {a: {}}", "jobs:j:inputs:a must have a default value"),
     ("stage: 5", "jobs:j:stage config should be a string"),
     ("run: [{name: x, script: y}]", "jobs:j config these keys cannot be used together: script, run"),

@@ -52,7 +52,7 @@ def test_chains() -> None:
         (".a: x\nj: {extends: .a}", "j: invalid base hashes in `extends` (.a)"),
         (".a: {x: ~}\nj: {s: !reference [.a, x]}", '!reference [".a", "x"] could not be found'),
         (".b: {s: [!reference [.b, s]]}", '!reference [".b", "s"] is part of a circular chain'),
-        ("j: {s: !reference .a}", "!reference [] is not valid"),
+        ("j: {s: !reference .a}", '!reference ".a" is not valid'),
     ],
 )
 def test_errors(text: str, message: str) -> None:
