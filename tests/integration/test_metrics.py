@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,7 +28,9 @@ pytestmark = pytest.mark.integration
 class Watched(RunnerProcess):
     """A manager with a metrics server on a free port of loopback."""
 
-    def __init__(self, coordinator: EmbeddedCoordinator, folder: Path, extra: str = "") -> None:
+    def __init__(
+        self, coordinator: EmbeddedCoordinator, folder: Path, extra: str = "", **settings: Any
+    ) -> None:
         self.port = free_port()
         self.extra = extra
         super().__init__(
@@ -35,6 +38,7 @@ class Watched(RunnerProcess):
             coordinator.url,
             coordinator.add_runner(),
             global_settings={"listen_address": f"127.0.0.1:{self.port}"},
+            **settings,
         )
 
     def write_config(self) -> None:
