@@ -84,6 +84,8 @@ def _link(source: Path, target: Path) -> None:
 def _unpack(artifact: Artifact, file: Path, folder: Path) -> None:
     """Unpack one file; what a job has made is hostile, so nothing is written outside the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():  # in a working copy from somewhere, a folder of that name may lead anywhere
+        raise ArchiveError(f"{folder} is a link")
     if artifact.artifact_type == "archive":
         from pyrunner.helper.archives import extract_archive
 

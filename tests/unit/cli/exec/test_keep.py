@@ -77,3 +77,18 @@ def test_hostile_archives(tmp_path: Path) -> None:
     keep_artifacts(tmp_path, [job("b")], {7: record(tmp_path, b"", linked, report)}, [out])
     assert not (tmp_path / "victim").exists()
     assert not (tmp_path / "junit.xml").exists()
+
+
+def test_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """A working copy can hold a link where a job's artifacts would go: it is not followed."""
+    with zipfile.ZipFile(tmp_path / "made.zip", "w") as made:
+        made.writestr("authorized_keys", "x")
+    archive = artifact(tmp_path, "archive", "artifacts.zip", (tmp_path / "made.zip").read_bytes())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a").symlink_to(elsewhere)
+    _, complaints = keep_artifacts(tmp_path, [job("a")], {7: record(tmp_path, b"", archive)}, [out])
+    assert complaints == [f"a: artifacts.zip: {out / 'a'} is a link"]
+    assert list(elsewhere.iterdir()) == []
