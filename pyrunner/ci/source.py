@@ -121,6 +121,11 @@ def _load(text: str, line: int, file: str) -> object:
         node = _composer(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, line, file) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        row, column = line + before.count("\n") + 1, error.position - before.rfind("\n")
+        message = f"(<unknown>): {error.reason} at line {row} column {column}"
+        raise PipelineError(message, file, row, column) from None
     except yaml.YAMLError as error:
         raise PipelineError(f"(<unknown>): {error}", file) from None
     except RecursionError:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pyrunner.ci.finding import Finding
+from pyrunner.cli.terminal_text import harmless
 
 
 def as_plain(findings: Sequence[Finding]) -> str:
@@ -17,7 +18,7 @@ def as_plain(findings: Sequence[Finding]) -> str:
         lines.append(f"{_place(one)}: {kind}{one.message}")
         if one.hint:
             lines.append(f"    hint: {one.hint}")
-    return "\n".join(lines)
+    return _shown(lines)
 
 
 def as_gcc(findings: Sequence[Finding]) -> str:
@@ -28,7 +29,7 @@ def as_gcc(findings: Sequence[Finding]) -> str:
         lines.append(f"{place}: {'warning' if one.warning else 'error'}: {one.message}")
         if one.hint:
             lines.append(f"{place}: note: {one.hint}")
-    return "\n".join(lines)
+    return _shown(lines)
 
 
 def as_github(findings: Sequence[Finding]) -> str:
@@ -64,6 +65,12 @@ FORMATS: Final[dict[str, Callable[[Sequence[Finding]], str]]] = {
     "gcc": as_gcc,
     "github": as_github,
 }
+
+
+def _shown(lines: Sequence[str]) -> str:
+    """Return lines for a terminal: names in a stranger's file do nothing there."""
+    parts = (part for line in lines for part in line.split("\n"))
+    return "\n".join(harmless(part.encode("utf-8", "replace"), colours=False) for part in parts)
 
 
 def _place(one: Finding) -> str:

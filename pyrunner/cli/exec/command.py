@@ -5,6 +5,7 @@ Exit codes: 0 passed, 1 failed, 2 refused (YAML or usage), 130 interrupted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -53,10 +54,22 @@ def run(invocation: Invocation) -> int:
 
 def refuse(error: PyrunnerError) -> int:
     """Say what is wrong with YAML or usage and return the exit code."""
-    click.echo(f"{error}", err=True)
+    click.echo(harmless_lines(f"{error}"), err=True)
     if isinstance(error, PipelineError) and error.hint:
-        click.echo(f"    hint: {error.hint}", err=True)
+        click.echo(harmless_lines(f"    hint: {error.hint}"), err=True)
     return REFUSED
+
+
+def shown(lines: Iterable[str]) -> str:
+    """Return lines for a terminal: what is in the names of a stranger's jobs does nothing there."""
+    from pyrunner.cli.exec.joblog import harmless, plain
+
+    return "\n".join(plain(harmless(one)) for one in lines)
+
+
+def harmless_lines(text: str) -> str:
+    """Return a message of several lines perhaps, likewise."""
+    return shown(text.split("\n"))
 
 
 def show(invocation: Invocation, options: Options) -> int:
@@ -86,7 +99,7 @@ def show(invocation: Invocation, options: Options) -> int:
     pipeline = prepared.compile(sources)
     if options.flag("dry-run"):
         reasons = listing.reasons(pipeline, prepared.played.basis)
-        click.echo(listing.as_json(pipeline) if options.flag("json") else "\n".join(reasons))
+        click.echo(listing.as_json(pipeline) if options.flag("json") else shown(reasons))
         return REFUSED if pipeline.refusal else 0
     if pipeline.refusal:
         return refused(pipeline)
@@ -95,7 +108,7 @@ def show(invocation: Invocation, options: Options) -> int:
         click.echo(listing.as_json(pipeline))
     else:
         lines = listing.graph(pipeline) if options.flag("graph") else listing.tree(pipeline)
-        click.echo("\n".join(lines))
+        click.echo(shown(lines))
     return 0
 
 
@@ -121,7 +134,7 @@ def refused(pipeline: Pipeline) -> int:
     """Say why no pipeline comes of the event and return the exit code."""
     click.echo(pipeline.refusal, err=True)
     for one in pipeline.left_out:
-        click.echo(f"    {one.name}: {one.reason}", err=True)
+        click.echo(shown([f"    {one.name}: {one.reason}"]), err=True)
     return REFUSED
 
 

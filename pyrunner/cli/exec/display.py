@@ -47,8 +47,7 @@ class Display(ABC):
             if isinstance(view, PipelineView):
                 self.pipeline(view)
                 return
-            # a child pipeline's YAML may come from a job
-            view = replace(view, name=plain(harmless(view.name)), message=plain(harmless(view.message)))
+            view = harmless_view(view)
             before = self._jobs.get(view.id)
             self._jobs[view.id] = view
             if view.status in FINISHED and view.id in self._logs:
@@ -174,6 +173,11 @@ class JSONDisplay(Display):
         """Write one event."""
         with self._lock:
             self._write(json.dumps({"event": kind, **fields}))
+
+
+def harmless_view(job: JobView) -> JobView:
+    """Return a job whose name and message do nothing on a terminal: its YAML may be anybody's."""
+    return replace(job, name=plain(harmless(job.name)), message=plain(harmless(job.message)))
 
 
 def as_plain(job: JobView) -> dict[str, Any]:

@@ -14,8 +14,9 @@ import click
 
 from pyrunner.cli.exec.choose import choose, named_jobs
 from pyrunner.cli.exec.command import refused
-from pyrunner.cli.exec.display import Display, JSONDisplay, LineDisplay, QuietDisplay, as_plain
+from pyrunner.cli.exec.display import Display, JSONDisplay, LineDisplay, QuietDisplay, as_plain, harmless_view
 from pyrunner.cli.exec.folders import RUN_LOCK, Lane, ProjectFolder
+from pyrunner.cli.exec.joblog import harmless, plain
 from pyrunner.cli.exec.junit import write_junit
 from pyrunner.cli.exec.keep import keep_artifacts, keep_logs
 from pyrunner.cli.exec.lastrun import LastRun
@@ -134,7 +135,8 @@ def _announce(prepared: Prepared, plan: Plan, taken: Snapshot, words: Words) -> 
     options = plan.options
     for finding in plan.chosen.pipeline.warnings:
         place = ":".join(str(one) for one in finding.position if one)
-        click.echo(words.paint(f"warning: {place}: {finding.message}", "33"), err=True)
+        message = plain(harmless(f"warning: {place}: {finding.message}"))
+        click.echo(words.paint(message, "33"), err=True)
     if options.flag("quiet") or options.flag("json"):
         return
     event = plan.chosen.pipeline.event
@@ -213,11 +215,12 @@ def report(invocation: Invocation, plan: Plan, outcome: Outcome, display: Displa
         folder = str(plan.folder)
         display.event("result", status=str(outcome.status), exit_code=code, folder=folder, jobs=jobs)
         return code
-    lines = list(failures(outcome.jobs, {} if options.flag("verbose") else tails, logs, words))
+    jobs_shown = [harmless_view(job) for job in outcome.jobs]
+    lines = list(failures(jobs_shown, {} if options.flag("verbose") else tails, logs, words))
     if not outcome.interrupted:
         click.echo("\n".join(lines), nl=bool(lines))
     click.echo()
-    click.echo("\n".join(table(outcome.jobs, words)))
+    click.echo("\n".join(table(jobs_shown, words)))
     names = [job.name for job in outcome.jobs]
     complaints += [
         f"--manual {one}: no such job" for one in options.values["manual"] if not named_jobs(names, one)
@@ -227,5 +230,5 @@ def report(invocation: Invocation, plan: Plan, outcome: Outcome, display: Displa
     if artifacts:
         click.echo(words.paint(f"artifacts:  {plan.folder / 'artifacts'}", "2"))
     click.echo(words.paint(f"logs:       {plan.folder / 'logs'}", "2"))
-    click.echo(verdict(outcome.status, outcome.jobs, outcome.took, outcome.interrupted, words))
+    click.echo(verdict(outcome.status, jobs_shown, outcome.took, outcome.interrupted, words))
     return code

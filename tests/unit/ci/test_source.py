@@ -121,3 +121,11 @@ def test_depth_is_refused_before_it_can_crash(text: str) -> None:
     """Nesting that would exhaust the stack of the C library is an error as any other."""
     with pytest.raises(PipelineError, match="too big"):
         load_source(text, "f")
+
+
+def test_control_characters_have_a_place() -> None:
+    """What YAML does not allow at all is told with line and column, as any other mistake."""
+    with pytest.raises(PipelineError) as caught:
+        load_source('a: {script: x}\nb: "\x1b"\n', "f.yml")
+    assert (caught.value.file, caught.value.line, caught.value.column) == ("f.yml", 2, 5)
+    assert caught.value.message == "(<unknown>): control characters are not allowed at line 2 column 5"

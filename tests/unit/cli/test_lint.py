@@ -145,3 +145,17 @@ def test_config_toml(
     shown = capsys.readouterr()
     assert message in shown.out + shown.err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("form", ["text", "gcc"])
+def test_names_do_nothing_on_a_terminal(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file may come from anybody: escape sequences in it are not printed."""
+    path = tmp_path / "ci.yml"
+    path.write_text('"\\e]0;title\\a\\e[2Jjob": {script: s, foo: 1}\n')
+    assert run(["lint", "--format", form, str(path)], {"HOME": str(tmp_path)}) == 2
+    found = capsys.readouterr().out
+    assert "jobs:job config contains unknown keys: foo" in found
+    assert "\x1b" not in found
+    assert "\x07" not in found

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pyrunner.cli.exec.command import shown
 from pyrunner.cli.exec.display import Display, JSONDisplay, LineDisplay, QuietDisplay
 from pyrunner.cli.exec.junit import write_junit
 from pyrunner.cli.exec.summary import failures, table, verdict
@@ -214,3 +215,9 @@ def test_junit(tmp_path: Path) -> None:
         "later": ["skipped"],
     }
     assert suite[1][0].text == "<end> "
+
+
+def test_names_in_lists() -> None:
+    """What is shown without running anything may be a stranger's, too."""
+    lines = ["├── \x1b]0;title\x07a\x1b[2J", "b\nc"]
+    assert shown(lines) == "├── a\nbc"
