@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,8 @@ _log: Final = logging.getLogger(__name__)
 MOST_CONNECTIONS: Final = 128
 #: Seconds of silence before a request is complete.
 PATIENCE: Final = 15.0
+#: Seconds after which a connection that has shown no token goes when another wants its place.
+LIFETIME: Final = 30.0
 #: Seconds that a request waits for a job that is not ready for terminals yet, and between two looks.
 _NOT_READY: Final = 60.0
 _LOOK: Final = 0.25
@@ -41,6 +44,7 @@ class SessionServer:
     """Listens from construction on, answers from :meth:`start` on.
 
     :param environ: of the processes that serve terminals.
+    :param lifetime: seconds, see :data:`LIFETIME`.
     """
 
     def __init__(
@@ -49,11 +53,12 @@ class SessionServer:
         certificate: SessionCertificate,
         environ: Mapping[str, str],
         listener: socket.socket,
+        lifetime: float = LIFETIME,
     ) -> None:
         self._address = address
         self._certificate = certificate
         self.registry = SessionRegistry()
-        self._server = _Server(listener, certificate.context(), self.registry, environ)
+        self._server = _Server(listener, certificate.context(), self.registry, environ, lifetime)
         self._thread = threading.Thread(target=self._server.serve, name="sessions", daemon=True)
 
     @classmethod
@@ -97,6 +102,7 @@ class _Server(ThreadingHTTPServer):
         context: ssl.SSLContext,
         registry: SessionRegistry,
         environ: Mapping[str, str],
+        lifetime: float,
     ) -> None:
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
@@ -104,7 +110,11 @@ class _Server(ThreadingHTTPServer):
         self.registry = registry
         self.environ = environ
         self._context = context
+        self._lifetime = lifetime
         self._places = threading.Semaphore(MOST_CONNECTIONS)
+        #: Connections that have shown no token, and since when, monotonic.
+        self._strangers: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def serve(self) -> None:
@@ -136,12 +146,16 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hand a connection to a thread, if there is a place for it."""
         if not self._places.acquire(blocking=False):
+            self._end_a_stranger()
             with contextlib.suppress(OSError):
                 request.close()
             return
+        with self._lock:
+            self._strangers[request] = time.monotonic()
         try:
             super().process_request(request, client_address)
         except RuntimeError:  # no thread to be had
+            self.admitted(request)
             self._places.release()
             request.close()
 
@@ -150,7 +164,23 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.admitted(request)
             self._places.release()
+
+    def admitted(self, connection: socket.socket) -> None:
+        """Let a connection be: it has shown its job's token, or is over."""
+        with self._lock:
+            self._strangers.pop(connection, None)
+
+    def _end_a_stranger(self) -> None:
+        """End the oldest connection without a token when it has had its time: some trickle."""
+        with self._lock:
+            oldest = min(self._strangers, key=lambda one: self._strangers[one], default=None)
+            if oldest is None or time.monotonic() - self._strangers[oldest] < self._lifetime:
+                return
+            with contextlib.suppress(OSError):
+                # Not the TLS object's own, which takes that from under the thread that works with it.
+                socket.socket.shutdown(oldest, socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say why a connection has ended early; anybody may cause that."""
@@ -191,6 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._log(logging.ERROR, session, "Request is not a web socket connection")
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED)
         else:
+            self.server.admitted(self.connection)
             self._terminal(session)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
