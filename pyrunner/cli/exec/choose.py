@@ -70,6 +70,7 @@ def _chosen(
     wanted = frozenset(one for name in names for one in find_jobs(pipeline, name))
     if not wanted:
         return Chosen(pipeline, played)
+    wanted |= played
     running = _closure(pipeline, wanted) if with_needs else wanted
     done: dict[str, Collection[Artifact]] = {}
     if not with_needs and last is not None:

@@ -138,3 +138,10 @@ def test_to_be_played_in_a_child_pipeline(pipeline: Pipeline, tmp_path: Path) ->
     found = chosen(compile_case(tmp_path, {}), manual=["later", "gate"])
     assert found.in_children == ("later", "gate")
     assert found.auto_play == frozenset({"gate"})
+
+
+def test_to_be_played_beside_named_jobs(pipeline: Pipeline) -> None:
+    """Who says that a manual job is to be played wants it to run, whatever else is named."""
+    found = chosen(pipeline, "n", manual=["gate"])
+    assert jobs(found) == ["a", "gate", "n"]
+    assert found.auto_play == {"gate", "n"}
