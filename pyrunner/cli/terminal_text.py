@@ -21,16 +21,18 @@ def harmless(data: bytes, colours: bool) -> str:
 
     :param colours: keep them; a line that has some ends with a reset.
     """
-    text = data.decode("utf-8", "replace")
-    if not colours:
-        return _CONTROL.sub("", _SEQUENCE.sub("", text))
+    line = visible(data.decode("utf-8", "replace"), colours)
+    return line + RESET if "\x1b" in line else line
+
+
+def visible(text: str, colours: bool) -> str:
+    """Return what of ``text`` may be written to a terminal: letters, and colours if wanted."""
     parts = []
     position = 0
     for match in _SEQUENCE.finditer(text):
         parts.append(_CONTROL.sub("", text[position : match.start()]))
-        if _COLOUR.fullmatch(match[0]):
+        if colours and _COLOUR.fullmatch(match[0]):
             parts.append(match[0])
         position = match.end()
     parts.append(_CONTROL.sub("", text[position:]))
-    line = "".join(parts)
-    return line + RESET if "\x1b" in line else line
+    return "".join(parts)

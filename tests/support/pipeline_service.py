@@ -11,7 +11,7 @@ from pyrunner.ci.compiler import Sources, compile_pipeline
 from pyrunner.ci.event import Event, Project
 from pyrunner.ci.files import Folder
 from pyrunner.ci.plan import Pipeline
-from pyrunner.ci.repository import KnownFiles, Repository
+from pyrunner.ci.repository import Repository
 from pyrunner.coordinator.pipelines.creation import Choices, Origin
 from pyrunner.coordinator.pipelines.projects import Projects
 from pyrunner.coordinator.pipelines.service import PipelineService
@@ -21,6 +21,7 @@ from pyrunner.coordinator.records import Artifact, JobStatus
 from pyrunner.coordinator.repositories import Repositories
 from pyrunner.coordinator.settings import CoordinatorSettings
 from pyrunner.coordinator.store import Store
+from tests.support.known_files import KnownFiles
 
 SHA = "a" * 40
 

@@ -12,8 +12,8 @@ from pyrunner.ci.facts import JobFacts
 from pyrunner.ci.files import Folder
 from pyrunner.ci.payload import make_payload
 from pyrunner.ci.plan import Pipeline, PlannedJob
-from pyrunner.ci.repository import KnownFiles
 from pyrunner.protocol.variables import Variable
+from tests.support.known_files import KnownFiles
 
 
 def event_of(case: dict[str, Any]) -> Event:

@@ -6,12 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pyrunner.cli.terminal_text import visible
+
 _HEADER: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ([0-9a-f]{2}[OE])([ +])")
 _MARKER: Final = re.compile(r"section_(start|end):\d+:([^\r\n\[]*)(?:\[[^\r\n]*\])?\r\x1b\[0K")
-#: All escape sequences, and those that only colour.
-_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_COLOUR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: The number of the runner's own stream.
 _OWN: Final = "00"
 #: The sections that are the user's own.
@@ -89,13 +87,10 @@ class JobLog:
 
 
 def harmless(text: str) -> str:
-    """Return a line without anything that moves the cursor or does more than colour."""
-    parts = _COLOUR.split(text.rstrip("\r").rpartition("\r")[2])
-    # text and colours take turns; text without any escape character cannot begin a sequence
-    parts[::2] = [_CONTROL.sub("", _ESCAPE.sub("", one)) for one in parts[::2]]
-    return "".join(parts)
+    """Return what is left of a line on a terminal: behind its last carriage return, colours and all."""
+    return visible(text.rstrip("\r").rpartition("\r")[2], colours=True)
 
 
 def plain(text: str) -> str:
     """Return a line without colours."""
-    return _ESCAPE.sub("", text)
+    return visible(text, colours=False)

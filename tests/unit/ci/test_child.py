@@ -11,9 +11,9 @@ from pyrunner.ci.compiler import Sources, compile_pipeline
 from pyrunner.ci.event import Event, Upstream
 from pyrunner.ci.files import Folder
 from pyrunner.ci.plan import Pipeline, PlannedJob
-from pyrunner.ci.repository import KnownFiles
 from pyrunner.errors import PipelineError
 from pyrunner.protocol.variables import Variable
+from tests.support.known_files import KnownFiles
 
 UPSTREAM = Upstream(11, 12, 13)
 

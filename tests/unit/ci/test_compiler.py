@@ -14,9 +14,9 @@ from pyrunner.ci.compiler import Sources, compile_pipeline
 from pyrunner.ci.event import Commit, Event, Project
 from pyrunner.ci.files import Folder
 from pyrunner.ci.plan import Pipeline
-from pyrunner.ci.repository import KnownFiles
 from pyrunner.errors import PipelineError
 from pyrunner.protocol.variables import Variable
+from tests.support.known_files import KnownFiles
 
 
 def compiled(text: str, event: Event | None = None, folder: Path = Path("/nonexistent")) -> Pipeline:

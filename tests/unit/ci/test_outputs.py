@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pyrunner.ci.outputs import artifact_entries, cache_entries, published_folder
-from pyrunner.ci.repository import KnownFiles
 from pyrunner.ci.source import load_source
 from pyrunner.ci.tree import Map
+from tests.support.known_files import KnownFiles
 
 FILES = KnownFiles(blobs={"a": "1", "b": "1"}, commits={"a": "c1", "b": "c2"})
 

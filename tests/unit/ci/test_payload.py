@@ -15,9 +15,9 @@ from pyrunner.ci.facts import JobFacts, RunnerFacts
 from pyrunner.ci.files import Folder
 from pyrunner.ci.payload import make_payload
 from pyrunner.ci.plan import PlannedJob
-from pyrunner.ci.repository import KnownFiles
 from pyrunner.protocol.job import decode_job
 from pyrunner.protocol.variables import Variable
+from tests.support.known_files import KnownFiles
 
 SOURCES = Sources(Folder(Path("/nonexistent")), KnownFiles())
 FACTS = JobFacts(7, "s3cret", 9, "http://u:s3cret@host/g/p.git")
