@@ -14,7 +14,7 @@ from pyrunner.executors.docker.engine.connection import Endpoint, Engine
 from pyrunner.executors.docker.labels import JOB_LABEL
 from pyrunner.executors.docker.stages.box import Box
 from pyrunner.executors.docker.stages.stage_container import StageContainer
-from pyrunner.executors.docker.stages.starter import Starter, StarterFiles
+from pyrunner.executors.docker.stages.starter import Starter, StarterLock
 from tests.support.docker import DockerLab
 from tests.support.job_reports import JobLife
 
@@ -32,7 +32,7 @@ class _Site:
         self.name = f"pyrunner-test-{lab.mark}-build"
         self.box = Box(folder / "boxes/build")
         self.box.make()
-        self.files = StarterFiles.of(self.box.folder)
+        self.starting = StarterLock.of(self.box.folder)
         self.go = folder / "go"
         os.mkfifo(self.go)
         self.body: dict[str, Any] = {
@@ -52,7 +52,7 @@ class _Site:
 
     def begin(self) -> Starter:
         """Start a starter that waits at the FIFO."""
-        starter = Starter.begin(_ENDPOINT, self.create, self.files)
+        starter = Starter.begin(_ENDPOINT, self.create, self.starting)
         assert starter is not None
         return starter
 
@@ -70,14 +70,14 @@ def site(tmp_path: Path, docker_lab: DockerLab) -> _Site:
 def test_it_is_created_and_runs(site: _Site) -> None:
     """The answer is the id of a container that runs; while it is made there is no second starter."""
     starter = site.begin()
-    assert site.files.busy
-    assert Starter.begin(_ENDPOINT, site.create, site.files) is None
+    assert site.starting.busy
+    assert Starter.begin(_ENDPOINT, site.create, site.starting) is None
     site.let_go()
     with site.life.supervisor() as (report, _):
         identity = starter.finish(report)
     assert site.lab.api.inspect_container(identity)["State"]["Running"]
-    site.files.wait()
-    assert not site.files.busy
+    site.starting.wait()
+    assert not site.starting.busy
 
 
 def test_a_supervisor_waits_for_what_a_former_one_began(site: _Site) -> None:
@@ -121,4 +121,4 @@ def test_a_killed_starter_tells_nothing(site: _Site) -> None:
     os.kill(starter.pid, 9)
     with site.life.supervisor() as (report, _):
         assert starter.finish(report) == ""
-    assert not site.files.busy
+    assert not site.starting.busy

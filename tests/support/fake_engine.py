@@ -125,6 +125,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/version":
             self._json(200, {"ApiVersion": self.engine.api_version})
+        elif path == "/_ping":
+            self.send_response(200)
+            self.send_header("Api-Version", self.engine.api_version)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif path.endswith("/info"):
             self._json(200, self.engine.info)
         else:

@@ -21,7 +21,7 @@ from pyrunner.executors.docker.stages.container_tree import ContainerTree
 from pyrunner.executors.docker.stages.section_attempts import SectionAttempts
 from pyrunner.executors.docker.stages.stage_container import StageContainer
 from pyrunner.executors.docker.stages.stage_work import ContainerWork
-from pyrunner.executors.docker.stages.starter import StarterFiles
+from pyrunner.executors.docker.stages.starter import StarterLock
 from pyrunner.executors.docker.workspaces.workspace import Workspace
 from pyrunner.executors.process import DurableProcess
 from pyrunner.executors.stagefiles import StageFiles
@@ -106,7 +106,7 @@ class DockerExecutor:
         if not self.engine.has_answered:
             return
         self.workspace.cleanup()
-        starting = StarterFiles.of(Box.of(self.control, "build").folder)
+        starting = StarterLock.of(Box.of(self.control, "build").folder)
         if starting.busy:
             # What is still being made would outlive the job.
             with contextlib.suppress(StageStopped):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -54,15 +55,34 @@ class Endpoint:
         return self.host.startswith("unix://")
 
 
+@dataclass(frozen=True)
+class _Greeting:
+    """What an engine has told of itself, and how long that counts (monotonic)."""
+
+    version: str
+    info: dict[str, Any]
+    until: float
+
+
+#: Of this process, and of those that are forked from it: what was asked before the fork need not be again.
+_KNOWN: Final[dict[Endpoint, _Greeting]] = {}
+#: Seconds: an engine that was restarted may be set up otherwise.
+_COUNTS_FOR: Final = 90.0
+
+
 class Engine:
     """One connection, kept for the whole job; safe for one thread at a time.
 
     Nothing is asked before it is needed.
+
+    :param timeout: of one request, seconds.
+    :param anew: what the engine is, is asked again, whatever is known.
     """
 
-    def __init__(self, endpoint: Endpoint, timeout: int = TIMEOUT) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: int = TIMEOUT, anew: bool = False) -> None:
         self.endpoint = endpoint
         self._timeout = timeout
+        self._anew = anew
 
     @cached_property
     def api(self) -> docker.APIClient:
@@ -70,22 +90,20 @@ class Engine:
 
         :raises EngineError: when the engine does not answer, or the certificates cannot be used.
         """
+        return self._guarded(lambda: self._connected(self.endpoint.version or "auto"), "")
+
+    def _connected(self, version: str) -> docker.APIClient:
         point = self.endpoint
-        return self._guarded(
-            lambda: _RefusesRedirects(
-                base_url=point.host, version=point.version or "auto", timeout=self._timeout, tls=_tls(point)
-            ),
-            "",
-        )
+        return _RefusesRedirects(base_url=point.host, version=version, timeout=self._timeout, tls=_tls(point))
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """``GET /info``.
+        """``GET /info``; what the engine has told this process before, when it is still the same engine.
 
         :raises EngineError: ``getting docker info: ...``, ``unsupported os type: ...``.
         """
         try:
-            value: dict[str, Any] = self._guarded(lambda: self.api.info(), "")
+            value: dict[str, Any] = self._guarded(self._ask, "")
         except EngineError as error:
             # The connection is made by the way: its failure is told like that of the question.
             raise EngineError(f"getting docker info: {error}", error.status) from error
@@ -93,6 +111,27 @@ class Engine:
         if system not in _SYSTEMS:
             raise EngineError(f"unsupported os type: {system}")
         return value
+
+    def _ask(self) -> dict[str, Any]:
+        """Ask what the engine is, in 1 ms if that is known: itself it takes 10 to find out.
+
+        To know anew, negotiate the version and ask for all.
+        """
+        known = _KNOWN.get(self.endpoint)
+        if known is None or known.until < time.monotonic() or self._anew or "api" in self.__dict__:
+            value: dict[str, Any] = self.api.info()
+            _KNOWN[self.endpoint] = _Greeting(self.api.api_version, value, time.monotonic() + _COUNTS_FOR)
+            return value
+        api = self._connected(known.version)
+        # Told by the path without a version, which every engine serves.
+        answer = api.get(f"{api.base_url}/_ping", timeout=self._timeout)
+        answer.raise_for_status()
+        if answer.headers.get("Api-Version") != known.version:
+            del _KNOWN[self.endpoint]
+            api.close()
+            return self._ask()
+        self.__dict__["api"] = api
+        return known.info
 
     @property
     def pinned(self) -> Endpoint:

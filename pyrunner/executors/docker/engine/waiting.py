@@ -60,8 +60,9 @@ class ContainerWait:
             if left <= 0:
                 return ContainerEnd(given_up=True)
             try:
-                if self._ended(min(left, _TURN)):
-                    return self._outcome()
+                if (code := self._ended(min(left, _TURN))) is not None:
+                    # To look further takes until the engine has taken its network down: only failures wait.
+                    return ContainerEnd() if code == 0 else self._outcome()
             except EngineError as error:
                 if error.not_found:
                     return ContainerEnd(vanished=_REMOVED)
@@ -71,20 +72,20 @@ class ContainerWait:
                 if end is not None:
                     return end
 
-    def _ended(self, seconds: float) -> bool:
-        """Wait for a while; True when the container does not run any more."""
+    def _ended(self, seconds: float) -> int | None:
+        """Wait for a while; the exit code when the container does not run any more, -1 when none is told."""
 
-        def wait(api: docker.APIClient) -> bool:
+        def wait(api: docker.APIClient) -> int | None:
             try:
-                api.wait(self._container, timeout=max(1, math.ceil(seconds)))
+                told = api.wait(self._container, timeout=max(1, math.ceil(seconds)))
             except requests.exceptions.Timeout:
-                return False
+                return None
             except requests.exceptions.ConnectionError as error:
                 # How urllib3's time-out of a read arrives.
                 if "Read timed out" in str(error):
-                    return False
+                    return None
                 raise
-            return True
+            return -1 if told.get("Error") else int(told["StatusCode"])
 
         return self._engine.call(wait)
 

@@ -16,7 +16,7 @@ from pyrunner.executors.docker.engine.background import in_background
 from pyrunner.executors.docker.engine.connection import Engine
 from pyrunner.executors.docker.labels import JOB_LABEL
 from pyrunner.executors.docker.stages.box import Box
-from pyrunner.executors.docker.stages.starter import Starter, StarterFiles
+from pyrunner.executors.docker.stages.starter import Starter, StarterLock
 from pyrunner.protocol.states import FailureReason
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class StageContainer:
         #: Id of a container that was started by this supervisor and has not been told to go.
         self._waiting = ""
         self._starter: Starter | None = None
-        self._starting = StarterFiles.of(box.folder) if box is not None else None
+        self._starting = StarterLock.of(box.folder) if box is not None else None
 
     def create(self) -> str:
         """Return the id of a container that does not run, made now if need be.

@@ -73,7 +73,7 @@ def _engine_facts(endpoint: Endpoint, period: int) -> EngineFacts:
 
     :raises EngineError: when it does not answer; asked again the next time.
     """
-    engine = Engine(endpoint, _PATIENCE)
+    engine = Engine(endpoint, _PATIENCE, anew=True)
     try:
         bridge = _bridge(engine) if endpoint.local else None
         return EngineFacts.of(endpoint.local, engine.info, bridge)
