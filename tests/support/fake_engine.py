@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import http.server
 import json
 import shutil
@@ -10,7 +12,8 @@ import socketserver
 import tempfile
 import threading
 import urllib.parse
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +60,15 @@ class Pull:
     brings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def unclosed_sockets_of_the_sdk() -> Iterator[None]:
+    """The SDK leaves the socket of a connection that fails to the garbage collector, which complains."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
+
 class FakeEngine:
     """Serves from ``with`` to its end."""
 
@@ -65,6 +77,11 @@ class FakeEngine:
         self.info: dict[str, Any] = {"OSType": "linux", "Architecture": "x86_64"}
         #: What is there, by each of its names.
         self.images: dict[str, dict[str, Any]] = {}
+        #: What the container ``it`` is doing.
+        self.state: dict[str, Any] = {"Running": True, "StartedAt": "2026-01-31T10:00:00.5Z"}
+        #: What it tells of; None: such an engine has no events. After them it is silent, or hangs up.
+        self.events: list[dict[str, Any]] | None = []
+        self.silent = False
         #: Answers each inspection with an internal error.
         self.broken = False
         #: One for each pull to come.
@@ -130,6 +147,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Api-Version", self.engine.api_version)
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif path.endswith("/events"):
+            self._events(query)
+        elif path.endswith("/containers/it/json"):
+            self._json(200, {"State": self.engine.state})
         elif path.endswith("/info"):
             self._json(200, self.engine.info)
         else:
@@ -141,6 +162,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._json(500, {"message": "something is wrong"})
                 return
             self._json(200, found) if found else self._json(404, {"message": f"No such image: {name}"})
+
+    def _events(self, query: str) -> None:
+        if self.engine.events is None:
+            self._json(404, {"message": "page not found"})
+            return
+        self.engine.queries.append(dict(urllib.parse.parse_qsl(query)))
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in self.engine.events:
+            self.wfile.write(json.dumps(event).encode() + b"\n")
+        if self.engine.silent:
+            self.engine.left.wait()
 
     def handle(self) -> None:
         try:

@@ -12,6 +12,7 @@ import requests
 
 from pyrunner.errors import EngineError
 from pyrunner.executors.docker.engine.connection import Endpoint, Engine
+from pyrunner.executors.docker.engine.deaths import passed, timed_out
 
 #: Seconds that an engine has to come back, e.g. when it is updated.
 RECONNECT: Final = 120.0
@@ -60,9 +61,13 @@ class ContainerWait:
             if left <= 0:
                 return ContainerEnd(given_up=True)
             try:
-                if (code := self._ended(min(left, _TURN))) is not None:
-                    # To look further takes until the engine has taken its network down: only failures wait.
-                    return ContainerEnd() if code == 0 else self._outcome()
+                seconds = min(left, _TURN)
+                # An engine tells of a death as soon as it knows, and answers those who wait, or ask, when it
+                # has taken the container's network down, 60 ms later: only failures need to know more.
+                if self._engine.call(lambda api, s=seconds: passed(api, self._container, s)):  # type: ignore[misc]
+                    return ContainerEnd()
+                if self._ended(seconds):
+                    return self._outcome()
             except EngineError as error:
                 if error.not_found:
                     return ContainerEnd(vanished=_REMOVED)
@@ -72,20 +77,19 @@ class ContainerWait:
                 if end is not None:
                     return end
 
-    def _ended(self, seconds: float) -> int | None:
-        """Wait for a while; the exit code when the container does not run any more, -1 when none is told."""
+    def _ended(self, seconds: float) -> bool:
+        """Wait for a while; True when the container does not run any more."""
 
-        def wait(api: docker.APIClient) -> int | None:
+        def wait(api: docker.APIClient) -> bool:
             try:
-                told = api.wait(self._container, timeout=max(1, math.ceil(seconds)))
+                api.wait(self._container, timeout=max(1, math.ceil(seconds)))
             except requests.exceptions.Timeout:
-                return None
+                return False
             except requests.exceptions.ConnectionError as error:
-                # How urllib3's time-out of a read arrives.
-                if "Read timed out" in str(error):
-                    return None
+                if timed_out(error):
+                    return False
                 raise
-            return -1 if told.get("Error") else int(told["StatusCode"])
+            return True
 
         return self._engine.call(wait)
 
