@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Generator
 from typing import Final
 
@@ -56,10 +57,13 @@ def extract_archive(path: str, folder: str, limits: Limits | None = None) -> Non
     from pyrunner.helper.wall import Wall
 
     try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - the with follows
+        # Not blocking: a pipe in the archive's place must not hold us up.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ArchiveError(f"open {path}: {(error.strerror or '').lower()}") from error
-    with file:
+    with open(fd, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ArchiveError(f"open {path}: not a regular file")
         magic = file.read(4)
         file.seek(0)
         if magic.startswith(_GZIP_MAGIC):

@@ -53,7 +53,7 @@ def _note_use(path: str) -> None:
     """Set the archive's time of access, which many file systems do not keep: the disk budget goes by it."""
     with suppress(OSError):
         # By descriptor: another archive may take its place at any moment, and keeps its own times.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             os.utime(fd, ns=(time.time_ns(), os.fstat(fd).st_mtime_ns))
         finally:

@@ -191,3 +191,11 @@ def test_setuid_does_not_survive(tmp_path: Path) -> None:
     pack(source, tmp_path / "a.zip", "zip")
     extract_archive(str(tmp_path / "a.zip"), str(target))
     assert stat.S_IMODE((target / "tool").stat().st_mode) == 0o755
+
+
+def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
+    """Nobody waits for who might write to it."""
+    os.mkfifo(tmp_path / "cache.zip")
+    (tmp_path / "target").mkdir()
+    with pytest.raises(ArchiveError, match="not a regular file"):
+        extract_archive(str(tmp_path / "cache.zip"), str(tmp_path / "target"))
