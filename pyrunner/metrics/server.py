@@ -5,21 +5,20 @@ It serves what its pages return and knows nothing of the manager.
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import logging
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pyrunner.metrics.access import Certificate, TokenGuard
+from pyrunner.system.bounded_server import BoundedServer, Bounds
 
 _log: Final = logging.getLogger(__name__)
 
@@ -31,8 +30,6 @@ PATIENCE: Final = 15.0
 LIFETIME: Final = 30.0
 _TEXT: Final = "text/plain; charset=utf-8"
 _WORTH_PACKING: Final = 1024
-#: Seconds to wait when no connection can be accepted.
-_BREATH: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +80,7 @@ class MetricsServer:
         self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # A connection that hangs must not keep the process from exiting.
-    block_on_close = False
-
+class _Server(BoundedServer):
     def __init__(
         self,
         listener: socket.socket,
@@ -96,82 +89,19 @@ class _Server(ThreadingHTTPServer):
         certificate: Certificate | None,
         lifetime: float,
     ) -> None:
-        super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listener
+        super().__init__(listener, _Handler, Bounds(MOST_CONNECTIONS, PATIENCE, lifetime))
         self.routes = routes
         self.guard = guard
         self._certificate = certificate
-        self._lifetime = lifetime
-        self._places = threading.Semaphore(MOST_CONNECTIONS)
-        #: Connections that are served, and since when, monotonic.
-        self._open: dict[socket.socket, float] = {}
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
 
-    def serve(self) -> None:
-        """Accept connections until :meth:`stop`; without the library's wake-up twice a second."""
-        while not self._stopped.is_set():
-            try:
-                connection, peer = self.get_request()
-            except OSError:
-                # Out of descriptors, or the peer has gone already; or we are being stopped.
-                self._stopped.wait(_BREATH)
-                continue
-            self.process_request(connection, peer)
-
-    def stop(self) -> None:
-        """Close the socket; whoever waits for a connection wakes up."""
-        if not self._stopped.is_set():
-            self._stopped.set()
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.server_close()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; its handshake is done by its own thread."""
-        connection, peer = super().get_request()
-        connection.settimeout(PATIENCE)
-        if self._certificate is not None:
-            self._certificate.refresh()
-            connection = self._certificate.context.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
-        return connection, peer
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Hand a connection to a thread; without a place for one it is closed."""
-        if not self._places.acquire(blocking=False):
-            self._end_a_slow_one()
-            self.shutdown_request(request)
-            return
-        with self._lock:
-            self._open[request] = time.monotonic()
-        try:
-            super().process_request(request, client_address)
-        except RuntimeError:  # no thread is to be had
-            with self._lock:
-                self._open.pop(request, None)
-            self._places.release()
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._lock:
-                self._open.pop(request, None)
-            self._places.release()
-
-    def _end_a_slow_one(self) -> None:
-        """End the oldest connection when it has had its time: one that sends a byte now and then goes on."""
-        with self._lock:
-            oldest = min(self._open, key=lambda one: self._open[one], default=None)
-            if oldest is None or time.monotonic() - self._open[oldest] < self._lifetime:
-                return
-            with contextlib.suppress(OSError):
-                oldest.shutdown(socket.SHUT_RDWR)
+    def encrypted(self, connection: socket.socket) -> socket.socket:
+        """Wrap it, where there is a certificate."""
+        if self._certificate is None:
+            return connection
+        self._certificate.refresh()
+        return self._certificate.context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a failure of ours; what the peer does is no news."""

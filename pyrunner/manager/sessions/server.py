@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -22,6 +20,7 @@ from pyrunner.manager.sessions.registry import Session, SessionRegistry, new_end
 from pyrunner.manager.sessions.terminal_process import TerminalProcess, TerminalRefused
 from pyrunner.manager.sessions.websocket import WebSocket, is_upgrade
 from pyrunner.protocol.session import SessionOffer
+from pyrunner.system.bounded_server import BoundedServer, Bounds
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,8 +33,6 @@ LIFETIME: Final = 30.0
 #: Seconds that a request waits for a job that is not ready for terminals yet, and between two looks.
 _NOT_READY: Final = 60.0
 _LOOK: Final = 0.25
-#: Seconds to wait when no connection can be accepted.
-_BREATH: Final = 0.1
 _EXEC: Final = "/exec"
 _PROXY: Final = "/proxy/"
 
@@ -91,11 +88,7 @@ class SessionServer:
         return SessionOffer(url, self._certificate.public, new_token(), timeout)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # A terminal must not keep the process from exiting.
-    block_on_close = False
-
+class _Server(BoundedServer):
     def __init__(
         self,
         listener: socket.socket,
@@ -104,83 +97,14 @@ class _Server(ThreadingHTTPServer):
         environ: Mapping[str, str],
         lifetime: float,
     ) -> None:
-        super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listener
+        super().__init__(listener, _Handler, Bounds(MOST_CONNECTIONS, PATIENCE, lifetime))
         self.registry = registry
         self.environ = environ
         self._context = context
-        self._lifetime = lifetime
-        self._places = threading.Semaphore(MOST_CONNECTIONS)
-        #: Connections that have shown no token, and since when, monotonic.
-        self._strangers: dict[socket.socket, float] = {}
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
 
-    def serve(self) -> None:
-        """Accept connections until :meth:`stop`."""
-        while not self._stopped.is_set():
-            try:
-                connection, peer = self.get_request()
-            except OSError:
-                # Out of descriptors, or the peer has gone already; or we are being stopped.
-                self._stopped.wait(_BREATH)
-                continue
-            self.process_request(connection, peer)
-
-    def stop(self) -> None:
-        """Close the socket; whoever waits for a connection wakes up."""
-        if not self._stopped.is_set():
-            self._stopped.set()
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.server_close()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; its handshake is done by its own thread."""
-        connection, peer = super().get_request()
-        connection.settimeout(PATIENCE)
-        wrapped = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        return wrapped, peer
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Hand a connection to a thread, if there is a place for it."""
-        if not self._places.acquire(blocking=False):
-            self._end_a_stranger()
-            with contextlib.suppress(OSError):
-                request.close()
-            return
-        with self._lock:
-            self._strangers[request] = time.monotonic()
-        try:
-            super().process_request(request, client_address)
-        except RuntimeError:  # no thread to be had
-            self.admitted(request)
-            self._places.release()
-            request.close()
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.admitted(request)
-            self._places.release()
-
-    def admitted(self, connection: socket.socket) -> None:
-        """Let a connection be: it has shown its job's token, or is over."""
-        with self._lock:
-            self._strangers.pop(connection, None)
-
-    def _end_a_stranger(self) -> None:
-        """End the oldest connection without a token when it has had its time: some trickle."""
-        with self._lock:
-            oldest = min(self._strangers, key=lambda one: self._strangers[one], default=None)
-            if oldest is None or time.monotonic() - self._strangers[oldest] < self._lifetime:
-                return
-            with contextlib.suppress(OSError):
-                # Not the TLS object's own, which takes that from under the thread that works with it.
-                socket.socket.shutdown(oldest, socket.SHUT_RDWR)
+    def encrypted(self, connection: socket.socket) -> socket.socket:
+        """Wrap it."""
+        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say why a connection has ended early; anybody may cause that."""
