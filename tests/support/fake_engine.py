@@ -13,7 +13,7 @@ import tempfile
 import threading
 import urllib.parse
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +80,7 @@ class FakeEngine:
         #: What the container ``it`` is doing.
         self.state: dict[str, Any] = {"Running": True, "StartedAt": "2026-01-31T10:00:00.5Z"}
         #: What it tells of; None: such an engine has no events. After them it is silent, or hangs up.
-        self.events: list[dict[str, Any]] | None = []
+        self.events: Sequence[dict[str, Any] | bytes] | None = []
         self.silent = False
         #: Answers each inspection with an internal error.
         self.broken = False
@@ -172,7 +172,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         for event in self.engine.events:
-            self.wfile.write(json.dumps(event).encode() + b"\n")
+            self.wfile.write((event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n")
         if self.engine.silent:
             self.engine.left.wait()
 

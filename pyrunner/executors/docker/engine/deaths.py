@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,7 +26,8 @@ def passed(api: docker.APIClient, container: str, seconds: float) -> bool:
     if not state.get("Running") or not since:
         return False
     chosen = json.dumps({"container": [container], "event": ["die"], "type": ["container"]})
-    try:
+
+    def follow() -> bool:
         with api.get(
             f"{api.base_url}/v{api.api_version}/events",
             # By the engine's clock: what died since then died in this run, and it has not been long ago.
@@ -37,23 +39,30 @@ def passed(api: docker.APIClient, container: str, seconds: float) -> bool:
                 return False
             response.raise_for_status()
             return _exit_code(response) == 0
+
+    return in_time(follow)
+
+
+def in_time(ask: Callable[[], bool]) -> bool:
+    """Return what ``ask`` returns; False when its time for an answer is over."""
+    try:
+        return ask()
     except requests.exceptions.Timeout:
         return False
     except requests.exceptions.ConnectionError as error:
-        if timed_out(error):
+        # How urllib3's time-out of a read arrives.
+        if "Read timed out" in str(error):
             return False
         raise
-
-
-def timed_out(error: requests.exceptions.ConnectionError) -> bool:
-    """Tell whether an error is how urllib3's time-out of a read arrives."""
-    return "Read timed out" in str(error)
 
 
 def _exit_code(events: requests.Response) -> int | None:
     """Return the exit code of the first death; None when there is none, or it does not tell."""
     for line in events.iter_lines(chunk_size=1):
-        event = json.loads(line) if line else {}
+        try:
+            event = json.loads(line) if line else {}
+        except ValueError:  # no event: whoever sends that is asked another way
+            return None
         if event.get("Action") == "die":
             code = event.get("Actor", {}).get("Attributes", {}).get("exitCode", "")
             return int(code) if code.isdigit() else None

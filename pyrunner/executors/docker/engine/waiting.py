@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import docker
-import requests
 
 from pyrunner.errors import EngineError
 from pyrunner.executors.docker.engine.connection import Endpoint, Engine
-from pyrunner.executors.docker.engine.deaths import passed, timed_out
+from pyrunner.executors.docker.engine.deaths import in_time, passed
 
 #: Seconds that an engine has to come back, e.g. when it is updated.
 RECONNECT: Final = 120.0
@@ -81,17 +80,10 @@ class ContainerWait:
         """Wait for a while; True when the container does not run any more."""
 
         def wait(api: docker.APIClient) -> bool:
-            try:
-                api.wait(self._container, timeout=max(1, math.ceil(seconds)))
-            except requests.exceptions.Timeout:
-                return False
-            except requests.exceptions.ConnectionError as error:
-                if timed_out(error):
-                    return False
-                raise
+            api.wait(self._container, timeout=max(1, math.ceil(seconds)))
             return True
 
-        return self._engine.call(wait)
+        return self._engine.call(lambda api: in_time(lambda: wait(api)))
 
     def _state(self) -> dict[str, Any]:
         container = self._engine.call(lambda api: api.inspect_container(self._container))

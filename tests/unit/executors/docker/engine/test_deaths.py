@@ -47,6 +47,13 @@ def test_only_a_good_end_is_believed(events: list[dict[str, Any]], told: bool) -
         assert fake.queries[0]["filters"] == '{"container": ["it"], "event": ["die"], "type": ["container"]}'
 
 
+def test_what_is_no_event_is_not_believed() -> None:
+    """Nor does it end the wait with anything but another question."""
+    with FakeEngine() as fake:
+        fake.events = [b"{", death("0")]
+        assert not ask(fake)
+
+
 def test_silence_is_no_end() -> None:
     """After the time that the caller has."""
     with FakeEngine() as fake:
