@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,23 +16,11 @@ from pyrunner.jobdir.record import JobRecord
 from tests.support.commands import CommandLine
 from tests.support.docker import DockerLab
 from tests.support.docker_jobs import place_docker_job
+from tests.support.idle_manager import command, runner
 from tests.support.runner import RunnerProcess
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def runner(coordinator: EmbeddedCoordinator, tmp_path: Path) -> Iterator[RunnerProcess]:
-    """A manager that is not started yet."""
-    process = RunnerProcess(tmp_path, coordinator.url, coordinator.add_runner())
-    yield process
-    process.close()
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> CommandLine:
-    """Commands that read the manager's config.toml."""
-    return CommandLine(tmp_path)
+__all__ = ["command", "runner"]
 
 
 def test_logs(coordinator: EmbeddedCoordinator, runner: RunnerProcess, command: CommandLine) -> None:

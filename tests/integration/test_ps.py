@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyrunner.coordinator.server import EmbeddedCoordinator
 from tests.support.commands import CommandLine
+from tests.support.idle_manager import command, runner
 from tests.support.runner import RunnerProcess
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def runner(coordinator: EmbeddedCoordinator, tmp_path: Path) -> Iterator[RunnerProcess]:
-    """A manager that is not started yet."""
-    process = RunnerProcess(tmp_path, coordinator.url, coordinator.add_runner())
-    yield process
-    process.close()
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> CommandLine:
-    """Commands that read the manager's config.toml."""
-    return CommandLine(tmp_path)
+__all__ = ["command", "runner"]
 
 
 def test_ps_and_abort(coordinator: EmbeddedCoordinator, runner: RunnerProcess, command: CommandLine) -> None:
